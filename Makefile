@@ -1,0 +1,67 @@
+# Needs Python 3.11 or newer with venv and pip, and make. `make PYTHON=python3.12 …` picks another Python.
+PYTHON ?= python3
+# Only `make lock` uses it, in an environment of its own.
+UV := uv==0.13.9
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+CODE := pathway persistence scheduler coordinator
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv demo test lint types pytest format lock clean python
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.venv: .venv/.installed ## Make .venv with the locked dependencies and the project
+
+# A changed lock makes a fresh environment, so that nothing unlocked stays behind.
+.venv/.locked: requirements.lock
+	@$(MAKE) --no-print-directory python
+	@echo "Installing what requirements.lock names into .venv ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/.installed ## Run the engine on made-up patients
+	@$(BIN)/pathway demo
+
+test: lint types pytest ## Check format, lint and types, and run every test
+
+lint: .venv/.installed ## Check format and lint
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: .venv/.installed ## Check types
+	$(BIN)/mypy
+
+pytest: .venv/.installed ## Run every test
+	$(BIN)/pytest -n auto
+
+format: .venv/.installed ## Put the code in the common format
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+lock: python ## Write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	@$(PYTHON) -m venv --clear .venv-lock
+	@.venv-lock/bin/python -m pip --quiet --disable-pip-version-check install $(UV)
+	@.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet --output-file requirements.lock $(UPGRADE)
+	@rm -rf .venv-lock
+
+clean: ## Remove the environment, the caches and what was built
+	rm -rf .venv .venv-lock build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(CODE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "Python 3.11 or newer is needed, and there is no $(PYTHON) here." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, and $(PYTHON) is older: name another with 'make PYTHON=python3.12'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python lacks venv: on Debian or Ubuntu, 'apt-get install python3-venv' brings it." >&2; exit 1; }

@@ -1,0 +1,180 @@
+"""Corrections: an anchor date moves, or an observation is retracted. Nothing is edited; timers are re-dated.
+
+A pending timer is superseded and set again; a fired one is not un-fired. A later due date re-arms the milestone
+and re-dates its open task, an earlier one that has passed fires at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from pathway import assessments
+from pathway.episode import Observation, Timer
+from pathway.facts import as_date
+from pathway.guards import date_between
+from pathway.guideline import TimerRule
+from pathway.journal import Refusal
+from pathway.machine import Machine
+from pathway.moving import speak
+from pathway.observing import tasks_closed_by
+from pathway.registering import dates_refused, onset_of
+from pathway.turn import Turn
+
+TASK_OF = {"REASSESS": "K-REASSESS", "FAILURE_REVIEW": "K-3M-DECISION"}
+
+
+def correct(turn: Turn, machine: Machine) -> Refusal | None:
+    corrections: dict[str, Callable[[Turn, Machine], Refusal | None]] = {
+        "fracture_date": _correct_fracture,
+        "identification_date": _correct_identification,
+        "care_start": _correct_care_start,
+        "observation": _retract,
+    }
+    if turn.step.kind not in corrections:
+        expected = ", ".join(corrections)
+        because = f"{turn.step.kind!r} cannot be corrected; expected one of {expected}; nothing was saved"
+        return Refusal("OUT_OF_RANGE", because)
+    return corrections[turn.step.kind](turn, machine)
+
+
+def _correct_fracture(turn: Turn, _machine: Machine) -> Refusal | None:
+    precision = turn.data.get("precision") or turn.data.get("fracture_date_precision") or "day"
+    value = as_date(turn.data.get("value"))
+    if value is None:
+        precision = "unknown"
+    episode = turn.episode
+    refusal = _future(value, turn) or dates_refused(
+        episode.birth_date, value, precision, episode.identification, turn.today
+    )
+    if refusal:
+        return refusal
+    was = episode.fracture_date
+    episode.fracture_date, episode.precision = value, precision
+    _redate_onset(turn)
+    turn.note("correction", target="fracture_date", was=was, now=value, precision=precision)
+    _redate(turn, "onset")
+    return None
+
+
+def _redate_onset(turn: Turn) -> None:
+    episode = turn.episode
+    onset = onset_of(episode.fracture_date, episode.precision, episode.identification)
+    episode.onset, episode.onset_source = onset.day, onset.source
+
+
+def _future(value: Any, turn: Turn) -> Refusal | None:
+    if isinstance(value, date) and value > turn.today:
+        return Refusal("FUTURE_DATE", f"{value} lies in the future; nothing was saved")
+    return None
+
+
+def _correct_identification(turn: Turn, _machine: Machine) -> Refusal | None:
+    value, episode = as_date(turn.data.get("value")), turn.episode
+    if value is None:
+        return Refusal("OUT_OF_RANGE", "identification_date needs a date; nothing was saved")
+    refusal = dates_refused(episode.birth_date, episode.fracture_date, episode.precision, value, turn.today)
+    if refusal:
+        return refusal
+    was, shift = episode.identification, value - episode.identification
+    episode.identification = value
+    turn.note("correction", target="identification_date", was=was, now=value)
+    for task in [t for t in episode.tasks if t.status != "closed"]:
+        anchor = turn.guideline.tasks[task.code].anchor
+        by_identification = turn.profile["calcitonin.stop_anchor"] == "identification"
+        if anchor == "identification" or (anchor == "calcitonin" and by_identification):
+            turn.redate_task(task, task.due + shift, task.overdue_after + shift)
+    _redate_onset(turn)
+    _redate(turn, "onset")
+    return None
+
+
+def _correct_care_start(turn: Turn, _machine: Machine) -> Refusal | None:
+    value, episode = as_date(turn.data.get("value")), turn.episode
+    if episode.care_start is None:
+        return Refusal("STATE", "conservative care has not started, so its date cannot be corrected")
+    if not isinstance(value, date):
+        return Refusal("OUT_OF_RANGE", f"care_start {value!r} is not a date; nothing was saved")
+    verdict = date_between(value, episode.onset, turn.today, "care start")
+    if not verdict.holds:
+        return Refusal(verdict.code, verdict.because)
+    was, episode.care_start = episode.care_start, value
+    turn.note("correction", target="care_start", was=was, now=value)
+    _redate(turn, "care_start")
+    return None
+
+
+# ---------------------------------------------------------------- timers
+
+
+def _redate(turn: Turn, anchor: str) -> None:
+    for rule in turn.guideline.timers.values():
+        if rule.anchor != anchor:
+            continue
+        timers = [timer for timer in turn.episode.timers if timer.code == rule.code]
+        live = [timer for timer in timers if timer.status in ("pending", "held", "fired")]
+        if live:
+            _redate_one(turn, rule, live[-1])
+
+
+def _redate_one(turn: Turn, rule: TimerRule, timer: Timer) -> None:
+    due = turn.timer_due(rule)
+    if due == timer.due:
+        return
+    if timer.waiting:
+        turn.arm(rule.code)
+    elif due > turn.today:
+        _rearm(turn, rule, due)
+
+
+def _rearm(turn: Turn, rule: TimerRule, due: date) -> None:
+    """A milestone that fired too early by the new date: it is owed again then, and its task waits for it."""
+    turn.episode.satisfied.pop(rule.code, None)
+    turn.arm(rule.code)
+    task = turn.episode.open_task(TASK_OF.get(rule.code, rule.effects.get(turn.episode.state, "")))
+    if task is not None:
+        turn.redate_task(task, due, due + turn.overdue_span(rule))
+
+
+# ---------------------------------------------------------------- retraction
+
+
+def _retract(turn: Turn, machine: Machine) -> Refusal | None:
+    """Mark an observation as wrong. It never moves the patient towards less safety; work it closed reopens."""
+    name = turn.data.get("obs_id") or turn.data.get("id") or turn.data.get("target") or turn.step.obs_id
+    found = next((o for o in turn.episode.observations if o.id == name), None)
+    if found is None or found.retracted:
+        return Refusal("STATE", f"there is no standing observation {name!r} in this episode")
+    at = turn.episode.observations.index(found)
+    turn.episode.observations[at] = replace(found, retracted=True)
+    turn.note("correction", target="observation", id=name, kind=found.kind, reason=turn.data.get("reason"))
+    if turn.guideline.is_terminal(turn.episode.state):
+        return None
+    if any(flag.source == name for flag in turn.episode.open_flags()):
+        turn.open_task("K-RF-REVIEW")
+    _reopen_work(turn, found)
+    _owe_imaging_again(turn, machine)
+    return None
+
+
+def _reopen_work(turn: Turn, retracted: Observation) -> None:
+    for code in tasks_closed_by(turn, retracted):
+        answered = any(code in tasks_closed_by(turn, o) for o in turn.episode.facts(retracted.kind))
+        closed = [task for task in turn.episode.tasks if task.code == code and task.closed_how == "data"]
+        if not answered and closed and turn.episode.open_task(code) is None:
+            last = closed[-1]
+            turn.replace_task(last, status="open", closed_at=None, closed_how="", why="")
+            turn.note("task_resumed", code=code, n=last.n, because="the observation that closed it was retracted")
+
+
+def _owe_imaging_again(turn: Turn, machine: Machine) -> None:
+    by_imaging = turn.episode.satisfied.get("IMAGING_8W") == "imaging"
+    if not by_imaging or assessments.eight_week_imaging(turn.episode, turn.profile):
+        return
+    del turn.episode.satisfied["IMAGING_8W"]
+    owed = turn.episode.owed("IMAGING_8W")
+    if owed is None:
+        return
+    turn.note("milestone_still_owed", code="IMAGING_8W", due=owed.due)
+    if turn.episode.state == "CONSERVATIVE_CARE":
+        speak(turn, machine, owed)

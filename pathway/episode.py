@@ -1,0 +1,284 @@
+"""One fracture of one patient: everything the engine knows about it, as values.
+
+An Episode is what the engine makes of its journal. The engine works on a copy and hands it back; the parts
+inside (observations, timers, tasks, referrals) are frozen, so that a copy is shallow and cheap.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from typing import Any
+
+from pathway.calendar import local_date
+from pathway.journal import plain
+
+OPEN_REFERRAL = ("draft", "proposed", "sent", "on_hold")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A measured fact with its own time. A retracted one stays, marked; a red flag in it stays open."""
+
+    id: str
+    kind: str
+    data: Mapping[str, Any]
+    effective: date
+    recorded_at: datetime
+    seq: int
+    adjudicated: bool = False
+    retracted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A red flag raised by an observation (or by the registration), open until a clinician has judged it."""
+
+    code: str
+    source: str
+    raised_at: datetime
+    adjudicated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Due on a local date; pending, held, fired, cancelled or superseded. Unique by code and due date."""
+
+    code: str
+    due: date
+    status: str = "pending"
+    outcome: str | None = None
+    why: str = ""
+    fired_at: datetime | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return self.status in ("pending", "held")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work for a person: open, suspended or closed. Dates are local; a ladder counts elapsed hours.
+
+    `reminded_on` is the last date of its reminder calendar that has been used up, `rung` the number of ladder
+    steps; both make a reminder unique whatever the clock, the zone or the number of attempts.
+    """
+
+    code: str
+    n: int
+    opened_at: datetime
+    due: date
+    overdue_after: date
+    repeat_days: int | None = None
+    status: str = "open"
+    reminded_on: date | None = None
+    rung: int = 0
+    closed_at: datetime | None = None
+    closed_how: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    service: str
+    n: int
+    status: str
+    opened_at: datetime
+    changed_at: datetime
+    technique: str | None = None
+    held_from: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.status in OPEN_REFERRAL
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a patient is, and how they got into an imaging review: enough to come back to."""
+
+    state: str
+    sub: str | None = None
+    purposes: tuple[str, ...] = ()
+    imaging_from: str | None = None
+    imaging_since: int = 0
+
+
+@dataclass(slots=True)
+class Episode:
+    id: str
+    patient: str
+    n: int
+    zone: str
+    profile: str
+    guideline: str
+    opened_at: datetime
+    birth_date: date | None = None
+    sex: str | None = None
+    level: str | None = None
+    mechanism: str = "unknown"
+    first_fracture: bool | None = None
+    fracture_date: date | None = None
+    precision: str = "unknown"
+    identification: date = date.min
+    care_start: date | None = None
+    onset: date = date.min
+    onset_source: str = ""
+    place: Place = Place("ACUTE_ASSESSMENT")
+    former: Place | None = None
+    malignancy: str | None = None
+    procedure: date | None = None
+    supersedes: str | None = None
+    observations: list[Observation] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    referrals: list[Referral] = field(default_factory=list)
+    satisfied: dict[str, str] = field(default_factory=dict)
+    closed: dict[str, Any] | None = None
+    event_ids: list[str] = field(default_factory=list)
+    seq: int = 0
+
+    @property
+    def state(self) -> str:
+        return self.place.state
+
+    @property
+    def sub(self) -> str | None:
+        return self.place.sub
+
+    @property
+    def path(self) -> str:
+        return f"{self.place.state}.{self.place.sub}" if self.place.sub else self.place.state
+
+    def copy(self) -> "Episode":
+        """An independent episode: lists are copied, what they hold is frozen."""
+        twin = replace(self)
+        for name in _LISTS:
+            setattr(twin, name, list(getattr(self, name)))
+        twin.satisfied = dict(self.satisfied)
+        return twin
+
+    def today(self, at: datetime) -> date:
+        return local_date(at, self.zone)
+
+    def facts(self, kind: str) -> Iterator[Observation]:
+        """Observations of a kind that still stand, oldest first by clinical date, then as recorded."""
+        standing = (o for o in self.observations if o.kind == kind and not o.retracted)
+        return iter(sorted(standing, key=lambda o: (o.effective, o.seq)))
+
+    def latest(self, kind: str, *names: str) -> Observation | None:
+        """The newest standing observation of a kind that answers one of those fields (any, if none named)."""
+        found = None
+        for observation in self.facts(kind):
+            if not names or any(name in observation.data for name in names):
+                found = observation
+        return found
+
+    def value(self, kind: str, name: str) -> Any:
+        """The newest known value of one field; None when it was never answered."""
+        observation = self.latest(kind, name)
+        return observation.data[name] if observation else None
+
+    def cross_sectional(self) -> list[Observation]:
+        """MRI and CT, oldest first by the day they were performed."""
+        return [o for o in self.facts("imaging") if o.data.get("modality") in ("MRI", "CT")]
+
+    def open_flags(self) -> list[Flag]:
+        return [flag for flag in self.flags if not flag.adjudicated]
+
+    def open_task(self, code: str) -> Task | None:
+        return next((t for t in self.tasks if t.code == code and t.status != "closed"), None)
+
+    def open_referral(self, service: str) -> Referral | None:
+        return next((r for r in self.referrals if r.service == service and r.open), None)
+
+    def waiting_timer(self, code: str) -> Timer | None:
+        return next((t for t in self.timers if t.code == code and t.waiting), None)
+
+    def owed(self, code: str) -> Timer | None:
+        """The fired timer of a milestone that nothing has satisfied yet."""
+        if code in self.satisfied:
+            return None
+        fired = [t for t in self.timers if t.code == code and t.status == "fired"]
+        return fired[-1] if fired else None
+
+    def anchors(self) -> dict[str, Any]:
+        return {
+            "onset": self.onset,
+            "onset_source": self.onset_source,
+            "identification": self.identification,
+            "care_start": self.care_start,
+        }
+
+
+_LISTS = ("observations", "flags", "timers", "tasks", "referrals", "event_ids")
+_PARTS = {"observations": Observation, "flags": Flag, "timers": Timer, "tasks": Task, "referrals": Referral}
+
+
+def to_document(episode: Episode) -> dict[str, Any]:
+    """The episode as JSON can hold it; from_document is its inverse."""
+    document: dict[str, Any] = {}
+    for spec in fields(episode):
+        value = getattr(episode, spec.name)
+        if spec.name in _PARTS:
+            document[spec.name] = [_part_document(part) for part in value]
+        elif isinstance(value, Place):
+            document[spec.name] = _part_document(value)
+        else:
+            document[spec.name] = plain(value)
+    return document
+
+
+def _part_document(part: Any) -> dict[str, Any]:
+    values = ((spec.name, getattr(part, spec.name)) for spec in fields(part))
+    return {name: plain(value) for name, value in values if value is not None and value != ""}
+
+
+def from_document(document: Mapping[str, Any]) -> Episode:
+    values = dict(document)
+    for name, part in _PARTS.items():
+        values[name] = [_part(part, row) for row in values[name]]
+    values["place"] = _part(Place, values["place"])
+    values["former"] = _part(Place, values["former"]) if values["former"] else None
+    for name in _DATES & values.keys():
+        values[name] = date.fromisoformat(values[name]) if values[name] else None
+    values["opened_at"] = datetime.fromisoformat(values["opened_at"])
+    return Episode(**values)
+
+
+def _part(part: type, row: Mapping[str, Any]) -> Any:
+    return part(**{name: _typed(name, value) for name, value in row.items()})
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name in _INSTANTS:
+        return datetime.fromisoformat(value)
+    if name in _DATES:
+        return date.fromisoformat(value)
+    if name == "purposes":
+        return tuple(value)
+    if name == "data":
+        return _with_dates(value)
+    return value
+
+
+def _with_dates(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: date.fromisoformat(v) if k in _DATA_DATES else v for k, v in data.items()}
+
+
+_INSTANTS = frozenset({"recorded_at", "raised_at", "fired_at", "opened_at", "closed_at", "changed_at"})
+_DATES = frozenset(
+    {
+        "effective",
+        "due",
+        "overdue_after",
+        "reminded_on",
+        "birth_date",
+        "fracture_date",
+        "identification",
+        "care_start",
+        "onset",
+        "procedure",
+    }
+)
+_DATA_DATES = frozenset({"performed", "date", "start"})

@@ -1,0 +1,140 @@
+"""What falls due: timers by local date, task reminders by their calendar, ladders by elapsed hours.
+
+Oldest due thing first. A timer fires once for its code and due date, whatever the clock, the zone or the number
+of attempts; reminders of a task that were missed together are told once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from pathway.calendar import fire_instant
+from pathway.episode import Episode, Task, Timer
+from pathway.guideline import Guideline, Profile
+from pathway.machine import Machine
+from pathway.moving import speak
+from pathway.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something that is due at an instant: a timer by code and due date, or a reminder of a task."""
+
+    instant: datetime
+    order: tuple[int, str, int, str]
+    timer: Timer | None = None
+    task: Task | None = None
+
+
+def due_things(episode: Episode, guideline: Guideline, profile: Profile) -> Iterator[Due]:
+    """Everything that has a next moment, in no order. A timer that is held has none."""
+    for timer in episode.timers:
+        rule = guideline.timers[timer.code]
+        if timer.status == "pending" or (timer.status == "held" and episode.state in rule.effects):
+            instant = fire_instant(timer.due, profile["fire_time"], episode.zone)
+            yield Due(instant, (0, timer.due.isoformat(), rule.rank, timer.code), timer=timer)
+    for task in episode.tasks:
+        if task.status == "open":
+            moment = next_reminder(task, guideline, profile, episode.zone)
+            if moment is not None:
+                yield Due(moment, (1, moment.isoformat(), 0, task.code), task=task)
+
+
+def next_due(episode: Episode, guideline: Guideline, profile: Profile, now: datetime) -> Due | None:
+    """The first thing to do at `now`: timers before reminders, each by the moment they fell due."""
+    ready = (due for due in due_things(episode, guideline, profile) if due.instant <= now)
+    return min(ready, key=lambda due: due.order, default=None)
+
+
+def next_wake(episode: Episode, guideline: Guideline, profile: Profile) -> datetime | None:
+    """The next instant at which the episode has something to do; None when only a person can move it."""
+    return min((due.instant for due in due_things(episode, guideline, profile)), default=None)
+
+
+# ---------------------------------------------------------------- the calendar of a task's reminders
+
+
+def next_reminder(task: Task, guideline: Guideline, profile: Profile, zone: str) -> datetime | None:
+    ladder = guideline.tasks[task.code].ladder_parameter
+    if ladder:
+        return _rung(task, profile[ladder], task.rung)
+    day = _next_day(task, profile, zone)
+    return fire_instant(day, profile["fire_time"], zone) if day else None
+
+
+def _rung(task: Task, hours: tuple[int, ...], rung: int) -> datetime:
+    """Elapsed hours from the alert, then every 24 hours after the last step."""
+    last = len(hours) - 1
+    elapsed = hours[rung] if rung <= last else hours[last] + 24 * (rung - last)
+    return task.opened_at + timedelta(hours=elapsed)
+
+
+def _next_day(task: Task, profile: Profile, zone: str) -> date | None:
+    overdue = task.overdue_after + timedelta(days=1)
+    if task.reminded_on is None:
+        noticed = task.opened_at >= fire_instant(task.due, profile["fire_time"], zone)
+        # A task opened after its due moment was noticed by being opened.
+        return overdue if noticed else task.due
+    if task.reminded_on < overdue:
+        return overdue
+    if task.repeat_days is None:
+        return None
+    repeats = (task.reminded_on - overdue).days // task.repeat_days + 1
+    return overdue + timedelta(days=repeats * task.repeat_days)
+
+
+def remind(turn: Turn, task: Task) -> None:
+    """Tell staff about a task once for all its moments up to now."""
+    rule = turn.guideline.tasks[task.code]
+    if rule.ladder_parameter:
+        _escalate(turn, task, turn.profile[rule.ladder_parameter])
+        return
+    overdue = task.overdue_after + timedelta(days=1)
+    day, first_overdue = None, task.reminded_on is None or task.reminded_on < overdue
+    reached = task
+    while (following := _next_day(reached, turn.profile, turn.episode.zone)) is not None:
+        if fire_instant(following, turn.profile["fire_time"], turn.episode.zone) > turn.at:
+            break
+        day = following
+        turn.replace_task(reached, reminded_on=day)
+        reached = _again(turn, task)
+    assert day is not None, f"{task.code} was reminded before it was due"
+    kind = "due" if day < overdue else "overdue" if first_overdue else "repeat"
+    _note_reminder(turn, task, kind, day.isoformat())
+
+
+def _again(turn: Turn, task: Task) -> Task:
+    return next(t for t in turn.episode.tasks if t.code == task.code and t.n == task.n)
+
+
+def _escalate(turn: Turn, task: Task, hours: tuple[int, ...]) -> None:
+    rung = task.rung
+    while _rung(task, hours, rung) <= turn.at:
+        rung += 1
+    turn.replace_task(task, rung=rung)
+    _note_reminder(turn, task, "escalation", str(rung))
+
+
+def _note_reminder(turn: Turn, task: Task, kind: str, which: str) -> None:
+    rule = turn.guideline.tasks[task.code]
+    key = f"{turn.episode.id}:{task.code}:{task.n}:{kind}:{which}"
+    turn.note("reminder", code=task.code, kind=kind, role=rule.role, task_n=task.n, key=key)
+
+
+# ---------------------------------------------------------------- timers
+
+
+def fire(turn: Turn, machine: Machine, timer: Timer) -> None:
+    """Let a due timer speak; where its state has nothing for it, it is held and still owed."""
+    rule = turn.guideline.timers[timer.code]
+    if turn.episode.state not in rule.effects:
+        turn.replace_timer(timer, status="held")
+        turn.note("timer_held", code=timer.code, due=timer.due, state=turn.episode.state)
+        return
+    turn.replace_timer(timer, status="fired", fired_at=turn.at)
+    key = f"{turn.episode.id}:{timer.code}:milestone:{timer.due.isoformat()}"
+    turn.note("reminder", code=timer.code, kind="milestone", role="coordinator", due=timer.due, key=key)
+    outcome = speak(turn, machine, timer)
+    fired = next(t for t in turn.episode.timers if t.code == timer.code and t.due == timer.due)
+    turn.replace_timer(fired, outcome=outcome)
+    turn.note("timer_fired", code=timer.code, due=timer.due, outcome=outcome, cites=list(rule.cites))
