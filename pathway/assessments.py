@@ -89,9 +89,7 @@ def _unstable_image(image: Mapping[str, Any], profile: Profile) -> list[str]:
     return signs
 
 
-def _against_stable(
-    image: Mapping[str, Any], profile: Profile
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _against_stable(image: Mapping[str, Any], profile: Profile) -> tuple[tuple[str, ...], tuple[str, ...]]:
     limits = {
         "collapse_pct": profile["stable.height_loss_pct"],
         "kyphosis": profile["stable.kyphosis"],
@@ -270,14 +268,14 @@ SIGNS = {
 }
 
 
-def flags_in(
-    kind: str, data: Mapping[str, Any], profile: Profile
-) -> tuple[str, ...]:
+def flags_in(kind: str, data: Mapping[str, Any], profile: Profile) -> tuple[str, ...]:
     """The red flags that one observation or registration states, whatever the profile makes of them."""
     return tuple(code for code, holds in _FLAG_TESTS.get(kind, _nothing)(data, profile) if holds)
 
 
-def immediate_flags(kind: str, data: Mapping[str, Any], profile: Profile, levels: Mapping[str, str]) -> tuple[str, ...]:
+def immediate_flags(
+    kind: str, data: Mapping[str, Any], profile: Profile, levels: Mapping[str, str]
+) -> tuple[str, ...]:
     """Those of them that the profile calls immediate; `levels` names the parameter of each flag."""
     return tuple(
         sorted(code for code in flags_in(kind, data, profile) if profile[levels[code]] == "immediate")

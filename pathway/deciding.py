@@ -156,7 +156,9 @@ def _settle_reassessment(turn: Turn) -> None:
 
 def _settle_eight_weeks(turn: Turn) -> None:
     due = turn.episode.onset + timedelta(days=turn.profile["imaging8w_days"])
-    live = any(t.code == "IMAGING_8W" and t.status in ("pending", "held", "fired") for t in turn.episode.timers)
+    live = any(
+        t.code == "IMAGING_8W" and t.status in ("pending", "held", "fired") for t in turn.episode.timers
+    )
     if turn.today < due or not live or "IMAGING_8W" in turn.episode.satisfied:
         return
     found = assessments.symptom_class(turn.episode, turn.profile, turn.today).value
@@ -225,6 +227,8 @@ def administer(turn: Turn, machine: Machine) -> Refusal | None:
     kind = turn.step.kind
     if kind == "move_site":
         return _move_site(turn)
+    if kind == "assign":
+        return _assign(turn)
     if kind not in ("death", "death_correction", "withdraw", "transfer_out"):
         return Refusal("OUT_OF_RANGE", f"{kind!r} is not an administrative event; nothing was saved")
     refusal = _may(turn, kind) or _not_here(turn, machine, kind) or _date_of(turn)
@@ -248,6 +252,16 @@ def _date_of(turn: Turn) -> Refusal | None:
         return Refusal("OUT_OF_RANGE", f"{day!r} is not a date; nothing was saved")
     if day > turn.today:
         return Refusal("FUTURE_DATE", f"{show_date(day)} lies in the future; nothing was saved")
+    return None
+
+
+def _assign(turn: Turn) -> Refusal | None:
+    """Nobody is unowned: an episode passes from one named person to another, never to nobody."""
+    owner = str(turn.data.get("owner") or "").strip()
+    if not owner:
+        return Refusal("REASON_REQUIRED", "an episode must have an owner; name who takes it over")
+    turn.note("assigned", was=turn.episode.owner, owner=owner)
+    turn.episode.owner = owner
     return None
 
 

@@ -324,9 +324,7 @@ class Engine:
         return change.episode, change.entries[0]
 
 
-def addressed(
-    case: Case, step: Step, episode_n: int | None, guideline: Guideline
-) -> list[Episode]:
+def addressed(case: Case, step: Step, episode_n: int | None, guideline: Guideline) -> list[Episode]:
     """The episodes that a step concerns: all for a death or a move, else the named or the latest open one."""
     if step.event == "admin" and step.kind in PATIENT_WIDE:
         return case.episodes

@@ -127,7 +127,7 @@ class Episode:
     former: Place | None = None
     malignancy: str | None = None
     procedure: date | None = None
-    supersedes: str | None = None
+    owner: str | None = None
     observations: list[Observation] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)

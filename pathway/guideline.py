@@ -170,7 +170,15 @@ class Profile:
 def profile_of(base: Profile, parameters: Mapping[str, Parameter], name: str) -> Profile:
     values = {key: parameter.value for key, parameter in parameters.items()}
     return Profile(
-        name, base.version, base.title, parameters, base.sign_off, base.note, base.author, base.effective, values
+        name,
+        base.version,
+        base.title,
+        parameters,
+        base.sign_off,
+        base.note,
+        base.author,
+        base.effective,
+        values,
     )
 
 
@@ -258,8 +266,7 @@ def _read(folder: Path) -> Guideline:
         tasks=_by((TaskRule(**_tupled(row)) for row in rules["task"]), "code"),
         red_flags=_by((RedFlagRule(**_tupled(row)) for row in rules["red_flag"]), "code"),
         recommendations=_by(
-            Recommendation(**_tupled(row))
-            for row in _toml(folder / "recommendations.toml")["recommendation"]
+            Recommendation(**_tupled(row)) for row in _toml(folder / "recommendations.toml")["recommendation"]
         ),
         sources=_by(Source(**_tupled(row)) for row in texts["source"]),
         outside=MappingProxyType({row["id"]: row for row in texts.get("outside", [])}),

@@ -145,6 +145,7 @@ def start(turn: Turn, machine: Machine) -> None:
 def _fill(episode: Episode, data: Mapping[str, Any], today: date) -> None:
     episode.birth_date = as_date(data.get("birth_date"))
     episode.sex = data.get("sex")
+    episode.owner = data.get("owner")
     episode.level = data["level"]
     episode.mechanism = data.get("mechanism") or "unknown"
     episode.first_fracture = data.get("first_fracture")

@@ -25,7 +25,7 @@ RECORDED = ("register", "observe", "decide", "task", "admin", "correct", "new_fr
 KINDS: dict[str, tuple[str, ...]] = {
     "observe": tuple(FIELDS),
     "decide": DECISION_KINDS,
-    "admin": ("death", "death_correction", "withdraw", "transfer_out", "move_site"),
+    "admin": ("death", "death_correction", "withdraw", "transfer_out", "move_site", "assign"),
     "correct": ("fracture_date", "care_start", "identification_date", "observation"),
 }
 
@@ -324,5 +324,3 @@ def _episode_picture(episode: Episode) -> dict[str, Any]:
         "referrals": sorted([r.service, r.status] for r in episode.referrals),
         "satisfied": sorted(episode.satisfied),
     }
-
-

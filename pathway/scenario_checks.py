@@ -84,7 +84,9 @@ def _state(scene: Scene) -> str | None:
     return None if fits else episode.path
 
 
-def _counted(found: Sequence[object], matching: int, expectation: Expectation, default: int | None) -> str | None:
+def _counted(
+    found: Sequence[object], matching: int, expectation: Expectation, default: int | None
+) -> str | None:
     count = expectation.get("count", default)
     fits = matching >= 1 if count is None else matching == count
     return None if fits else f"{matching} of {list(found)}"
@@ -134,7 +136,9 @@ def _fired_as_asked(scene: Scene, at: datetime) -> bool:
     zone, asked = scene.walk.scenario.timezone, scene.expectation
     for name in ("fired", "fired_utc"):
         wanted = asked.get(name)
-        if wanted is not None and _minute(instant(str(wanted), zone if name == "fired" else "UTC")) != _minute(at):
+        if wanted is not None and _minute(
+            instant(str(wanted), zone if name == "fired" else "UTC")
+        ) != _minute(at):
             return False
     since = asked.get("since")
     return since is None or at >= instant(str(since), zone)
@@ -204,7 +208,9 @@ def _calc(scene: Scene) -> str | None:
     episode, name = scene.episode(), scene.expectation.get("name")
     if episode is None:
         return "no episode"
-    found = calculation(name, episode, scene.profile, episode.today(scene.at), scene.expectation.get("input") or {})
+    found = calculation(
+        name, episode, scene.profile, episode.today(scene.at), scene.expectation.get("input") or {}
+    )
     wanted = scene.expectation.get("is")
     fits = all(_equal(found.get(key), value) for key, value in wanted.items())
     return None if fits else str(found)

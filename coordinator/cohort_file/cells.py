@@ -57,8 +57,9 @@ _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
 def clean(raw: str) -> str:
     """The cell without what spreadsheets add: odd spaces, a guarding apostrophe, ="..." around digits."""
     text = without_apostrophe(raw).replace("\u00a0", " ").strip()
-    literal = _TEXT_LITERAL.fullmatch(text)
-    return literal[1].strip() if literal else text
+    if literal := _TEXT_LITERAL.fullmatch(text):
+        return literal[1].strip()
+    return text[1:] if re.match(r"'[0-9]", text) else text
 
 
 def read_cell(element: Element, text: str, heading: str, customs: Customs) -> CellReading:

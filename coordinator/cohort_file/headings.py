@@ -275,7 +275,7 @@ _BY_HEADING = _index(_ALL)
 
 def recognise(heading: str) -> str | None:
     """The data element a heading names, or None when it is not a known way of saying one."""
-    bare = re.sub(r"[(\[][^)\]]*[)\]]", " ", heading)
+    bare = re.sub(r"[(\[][^)\]]*[)\]]|(?:/|\bout of|\b0 ?-) ?10+\b", " ", heading)
     without_units = "".join(word for word in _tokens(bare) if word not in _UNIT_WORDS)
     for said in (fold(heading), fold(bare), without_units):
         if said in _BY_HEADING:

@@ -1,0 +1,41 @@
+"""As things stood then: episodes made again from the lines that had been recorded by an instant."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import select
+
+from pathway.engine import Case
+from pathway.episode import Episode
+from pathway.errors import NoSuchPatient
+from persistence import models
+from persistence.journal import INTAKE, entry_of
+from persistence.store import Store, table
+
+
+def episodes_as_of(store: Store, instant: datetime, patient: str | None = None) -> Iterator[Episode]:
+    """Every episode (of one patient, if named) as it was known at `instant`."""
+    entries = table(models.Entry)
+    query = (
+        select(entries)
+        .where(entries.c.recorded_at <= instant, entries.c.episode_id != INTAKE)
+        .order_by(entries.c.patient_id, entries.c.episode_id, entries.c.seq)
+    )
+    if patient is not None:
+        query = query.where(entries.c.patient_id == patient)
+    with store.database.reading() as connection:
+        rows = connection.execution_options(yield_per=2000).execute(query)
+        for _, lines in groupby(rows, key=lambda row: row.episode_id):
+            yield store.engine.replay(entry_of(row) for row in lines)
+
+
+def case_as_of(store: Store, patient: str, instant: datetime | None) -> Case:
+    """A patient as known at `instant`, or now when it is None; raises NoSuchPatient."""
+    case = store.case(patient)
+    if instant is None:
+        return case
+    found = sorted(episodes_as_of(store, instant, patient), key=lambda episode: episode.n)
+    if not found:
+        raise NoSuchPatient(f"{patient} was not known at {instant.isoformat()}")
+    return Case(case.patient, found[-1].zone, case.profile, found)

@@ -1,0 +1,212 @@
+"""The tables. `entry` is the truth; every other table is what the engine makes of it, kept for questions in SQL.
+
+`episode.document` is the whole aggregate, read back in one piece; timer, task and referral repeat parts of it as
+rows, so that worklists and unique keys live in the database. `pathway verify` compares all three.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import Column, Index, Text, text
+from sqlmodel import Field, SQLModel
+
+from persistence.utc import UtcDateTime
+
+
+def _instant(*, null: bool = False, index: bool = False) -> Column:
+    return Column(UtcDateTime, nullable=null, index=index)
+
+
+def _long_text(*, null: bool = False) -> Column:
+    return Column(Text, nullable=null)
+
+
+class Patient(SQLModel, table=True):
+    """A person. `id` is the identifier that the service itself uses (hospital or NHS number)."""
+
+    __tablename__ = "patient"
+    id: str = Field(primary_key=True)
+    surname: str = Field(default="", index=True)
+    given: str = ""
+    birth_date: date | None = None
+    sex: str | None = None
+    zone: str
+    profile: str
+    created_at: datetime = Field(sa_column=_instant())
+
+
+class Episode(SQLModel, table=True):
+    """One index fracture: where it is, when it next has something to do, and the whole aggregate."""
+
+    __tablename__ = "episode"
+    __table_args__ = (
+        Index("ix_episode_due", "next_wake_at", "id", sqlite_where=text("next_wake_at IS NOT NULL")),
+        Index("ix_episode_state", "state", "sub"),
+    )
+    id: str = Field(primary_key=True)
+    patient_id: str = Field(foreign_key="patient.id", index=True)
+    n: int
+    state: str
+    sub: str | None = None
+    level: str | None = None
+    onset: date
+    identification: date
+    care_start: date | None = None
+    zone: str
+    guideline: str
+    profile: str
+    owner: str | None = None
+    version: int
+    next_wake_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    held: bool = False
+    last_hash: str
+    document: str = Field(sa_column=_long_text())
+    updated_at: datetime = Field(sa_column=_instant())
+    failures: int = 0
+    failed_because: str | None = None
+    retry_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+
+
+class Entry(SQLModel, table=True):
+    """One journal line. Append-only; each carries the hash of the line before it."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        Index("ux_entry_event", "patient_id", "event_id", unique=True),
+        Index("ix_entry_recorded", "recorded_at"),
+    )
+    episode_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    patient_id: str = Field(index=True)
+    kind: str
+    occurred_at: datetime = Field(sa_column=_instant())
+    recorded_at: datetime = Field(sa_column=_instant())
+    actor: str
+    event_id: str | None = None
+    refusal: str | None = None
+    step: str = Field(sa_column=_long_text())
+    effects: str = Field(sa_column=_long_text())
+    previous_hash: str
+    hash: str
+
+
+class Timer(SQLModel, table=True):
+    __tablename__ = "timer"
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    code: str = Field(primary_key=True)
+    due: date = Field(primary_key=True)
+    status: str
+    outcome: str | None = None
+    fired_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+
+
+class Task(SQLModel, table=True):
+    __tablename__ = "task"
+    __table_args__ = (Index("ix_task_open", "status", "due", "episode_id"),)
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    code: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    role: str
+    status: str
+    due: date
+    overdue_after: date
+    opened_at: datetime = Field(sa_column=_instant())
+    closed_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    closed_how: str = ""
+    why: str = ""
+
+
+class Referral(SQLModel, table=True):
+    __tablename__ = "referral"
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    service: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    status: str
+    technique: str | None = None
+    opened_at: datetime = Field(sa_column=_instant())
+    changed_at: datetime = Field(sa_column=_instant())
+
+
+class Reminder(SQLModel, table=True):
+    """The outbox: one row for everything that staff must be told, with exactly one outcome.
+
+    outcome: waiting, sent, suppressed (no longer true) or failed. `key` makes a second one impossible.
+    """
+
+    __tablename__ = "reminder"
+    __table_args__ = (Index("ix_reminder_waiting", "outcome", "try_at"),)
+    key: str = Field(primary_key=True)
+    episode_id: str = Field(foreign_key="episode.id", index=True)
+    patient_id: str
+    kind: str
+    code: str
+    role: str
+    task_n: int | None = None
+    detail: str = Field(default="{}", sa_column=_long_text())
+    fired_at: datetime = Field(sa_column=_instant())
+    outcome: str = "waiting"
+    because: str = ""
+    attempts: int = 0
+    try_at: datetime = Field(sa_column=_instant())
+    settled_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+
+
+class Delivery(SQLModel, table=True):
+    """One attempt to tell somebody, by one channel."""
+
+    __tablename__ = "delivery"
+    id: int | None = Field(default=None, primary_key=True)
+    reminder_key: str = Field(foreign_key="reminder.key", index=True)
+    channel: str
+    recipient: str
+    attempted_at: datetime = Field(sa_column=_instant())
+    ok: bool
+    answer: str = ""
+
+
+class Alert(SQLModel, table=True):
+    """An alert or a notice: something that must be seen at once, kept for the record."""
+
+    __tablename__ = "alert"
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    seq: int = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    kind: str
+    code: str
+    detail: str = Field(sa_column=_long_text())
+    raised_at: datetime = Field(sa_column=_instant(index=True))
+
+
+class User(SQLModel, table=True):
+    """Staff who are told things: reminders go to everyone active in the role."""
+
+    __tablename__ = "user"
+    email: str = Field(primary_key=True)
+    name: str
+    role: str
+    active: bool = True
+
+
+class Concern(SQLModel, table=True):
+    """Free text of an imported file that looks like a red flag or a death: for a person, never interpreted."""
+
+    __tablename__ = "concern"
+    id: str = Field(primary_key=True)
+    patient_id: str = Field(index=True)
+    looks_like: str
+    place: str
+    text: str = Field(sa_column=_long_text())
+    raised_at: datetime = Field(sa_column=_instant())
+    closed_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    closed_by: str = ""
+    closed_because: str = ""
+
+
+class JobRun(SQLModel, table=True):
+    """A job that happened. `slot` is what makes a daily job happen once, whoever asks."""
+
+    __tablename__ = "job_run"
+    job: str = Field(primary_key=True)
+    slot: str = Field(primary_key=True)
+    started_at: datetime = Field(sa_column=_instant())
+    finished_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    report: str = Field(default="{}", sa_column=_long_text())

@@ -1,0 +1,128 @@
+"""Rows of an episode and of its parts, as the bulk statements take them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pathway.engine import Change
+from pathway.episode import Episode, Referral, Task, Timer, to_document
+from pathway.guideline import Guideline
+from pathway.journal import Entry
+from persistence.journal import dumps
+
+
+def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any]:
+    episode = change.episode
+    return {
+        "id": episode.id,
+        "patient_id": episode.patient,
+        "n": episode.n,
+        "state": episode.state,
+        "sub": episode.sub,
+        "level": episode.level,
+        "onset": episode.onset,
+        "identification": episode.identification,
+        "care_start": episode.care_start,
+        "zone": episode.zone,
+        "guideline": episode.guideline,
+        "profile": episode.profile,
+        "owner": episode.owner,
+        "version": episode.seq,
+        "next_wake_at": next_wake,
+        "held": any(timer.status == "held" for timer in episode.timers),
+        "last_hash": last_hash,
+        "document": dumps(to_document(episode)),
+        "updated_at": change.entries[-1].recorded_at,
+    }
+
+
+def timer_row(episode: Episode, timer: Timer) -> dict[str, Any]:
+    return {
+        "episode_id": episode.id,
+        "code": timer.code,
+        "due": timer.due,
+        "status": timer.status,
+        "outcome": timer.outcome,
+        "fired_at": timer.fired_at,
+    }
+
+
+def task_row(episode: Episode, task: Task, guideline: Guideline) -> dict[str, Any]:
+    return {
+        "episode_id": episode.id,
+        "code": task.code,
+        "n": task.n,
+        "role": guideline.tasks[task.code].role,
+        "status": task.status,
+        "due": task.due,
+        "overdue_after": task.overdue_after,
+        "opened_at": task.opened_at,
+        "closed_at": task.closed_at,
+        "closed_how": task.closed_how,
+        "why": task.why,
+    }
+
+
+def referral_row(episode: Episode, referral: Referral) -> dict[str, Any]:
+    return {
+        "episode_id": episode.id,
+        "service": referral.service,
+        "n": referral.n,
+        "status": referral.status,
+        "technique": referral.technique,
+        "opened_at": referral.opened_at,
+        "changed_at": referral.changed_at,
+    }
+
+
+def changed(before: Iterable[Any], now: list[Any]) -> list[Any]:
+    """The parts that are new or different; parts are never removed."""
+    known = set(before)
+    return [part for part in now if part not in known]
+
+
+def announcements(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
+    """Alert rows of a journal line: alerts and notices, numbered within the line."""
+    found = [effect for effect in entry.effects if effect["event"] in ("alert", "notice")]
+    return [
+        {
+            "episode_id": episode.id,
+            "seq": entry.seq,
+            "number": number,
+            "kind": effect["event"],
+            "code": effect["code"],
+            "detail": dumps(effect),
+            "raised_at": entry.recorded_at,
+        }
+        for number, effect in enumerate(found)
+    ]
+
+
+def messages(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
+    """Outbox rows of a journal line: every reminder, alert and notice, each with its own key."""
+    rows = []
+    for number, effect in enumerate(entry.effects):
+        if effect["event"] == "reminder":
+            rows.append(_message(episode, entry, effect, effect["kind"], effect["key"], effect["role"]))
+        elif effect["event"] in ("alert", "notice"):
+            key = f"{episode.id}:{effect['event']}:{entry.seq}:{number}"
+            role = "clinician" if effect["event"] == "alert" else "coordinator"
+            rows.append(_message(episode, entry, effect, effect["event"], key, role))
+    return rows
+
+
+def _message(episode: Episode, entry: Entry, effect: Any, kind: str, key: str, role: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "episode_id": episode.id,
+        "patient_id": episode.patient,
+        "kind": kind,
+        "code": effect["code"],
+        "role": role,
+        "task_n": effect.get("task_n"),
+        "detail": dumps(effect),
+        "fired_at": entry.recorded_at,
+        "try_at": entry.recorded_at,
+        "outcome": "waiting",
+        "because": "",
+        "attempts": 0,
+    }

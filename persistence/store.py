@@ -1,0 +1,399 @@
+"""The store: one transaction a step, bulk writes, and writes conditional on the version that was read."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+from pathway.engine import Case, Change, Engine, Outcome
+from pathway.episode import Episode, from_document
+from pathway.errors import ClockWentBack, NoSuchPatient, Outrun
+from pathway.journal import Entry, Step
+from persistence import models
+from persistence.database import Database
+from persistence.journal import FIRST, INTAKE, entry_of, row_of
+from persistence.rows import (
+    announcements,
+    changed,
+    episode_row,
+    messages,
+    referral_row,
+    task_row,
+    timer_row,
+)
+
+# A clock may lag a little behind the last line without being wrong (machines of one network differ).
+CLOCK_TOLERANCE = timedelta(seconds=5)
+RETRY_FIRST, RETRY_LONGEST = timedelta(minutes=1), timedelta(hours=6)
+
+
+def table(model: type[SQLModel]) -> Any:
+    return model.__table__  # type: ignore[attr-defined]  # every table model has one
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who somebody is: identity stays in the patient table, the journal speaks of the identifier only."""
+
+    id: str
+    zone: str
+    profile: str = "default"
+    surname: str = ""
+    given: str = ""
+
+
+@dataclass
+class Settled:
+    """What one batch did: episodes looked at, firings, and those set aside with their error."""
+
+    episodes: int = 0
+    fired: int = 0
+    set_aside: dict[str, str] = field(default_factory=dict)
+
+
+class Store:
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self.database = database
+        self.engine = engine
+
+    # ---------------------------------------------------------------- reading
+
+    def case(self, patient: str, connection: Connection | None = None) -> Case:
+        """The patient with every episode; raises NoSuchPatient."""
+        if connection is None:
+            with self.database.reading() as opened:
+                return self.case(patient, opened)
+        people = table(models.Patient)
+        row = connection.execute(select(people).where(people.c.id == patient)).first()
+        if row is None:
+            raise NoSuchPatient(patient)
+        episodes = table(models.Episode)
+        documents = connection.execute(
+            select(episodes.c.document).where(episodes.c.patient_id == patient).order_by(episodes.c.n)
+        )
+        found = [from_document(json.loads(document)) for (document,) in documents]
+        return Case(patient, row.zone, row.profile, found)
+
+    def episodes(self, ids: Sequence[str] | None = None) -> list[Episode]:
+        """Every episode, or those named, in the order of their ids."""
+        episodes = table(models.Episode)
+        query = select(episodes.c.document).order_by(episodes.c.patient_id, episodes.c.n)
+        if ids is not None:
+            query = query.where(episodes.c.id.in_(ids))
+        with self.database.reading() as connection:
+            return [from_document(json.loads(document)) for (document,) in connection.execute(query)]
+
+    def patients(self) -> list[str]:
+        people = table(models.Patient)
+        with self.database.reading() as connection:
+            return list(connection.scalars(select(people.c.id).order_by(people.c.created_at, people.c.id)))
+
+    def next_wake(self) -> datetime | None:
+        """The next instant at which any episode has something to do."""
+        episodes = table(models.Episode)
+        with self.database.reading() as connection:
+            return connection.scalar(select(func.min(episodes.c.next_wake_at)))
+
+    def last_recorded(self, connection: Connection) -> datetime | None:
+        entries = table(models.Entry)
+        return connection.scalar(select(func.max(entries.c.recorded_at)))
+
+    # ---------------------------------------------------------------- recording
+
+    def record(
+        self,
+        person: Person | str,
+        step: Step,
+        at: datetime,
+        *,
+        episode_n: int | None = None,
+        catch_up: bool = True,
+    ) -> Outcome:
+        """One step of one patient in one transaction. A Person is added if new; a name must be known.
+
+        Raises NoSuchPatient, Outrun (somebody else was first), ClockWentBack, StoreError.
+        """
+        with self.database.writing() as connection:
+            case = self._case_for(connection, person, at)
+            self._refuse_older_clock(case, at, connection)
+            outcome = self.engine.record(case, step, at, episode_n=episode_n, catch_up=catch_up)
+            if outcome.intake is not None:
+                self._write_intake(connection, case.patient, outcome.intake)
+            loaded = {episode.id: episode for episode in case.episodes}
+            self._write(connection, outcome.changes, loaded)
+            return outcome
+
+    def _case_for(self, connection: Connection, person: Person | str, at: datetime) -> Case:
+        name = person if isinstance(person, str) else person.id
+        try:
+            return self.case(name, connection)
+        except NoSuchPatient:
+            if isinstance(person, str):
+                raise
+            return Case(person.id, person.zone, person.profile)
+
+    def keep_person(self, person: Person, at: datetime, birth_date: Any, sex: str | None) -> None:
+        """Add the person's identity if it is not known yet."""
+        with self.database.writing() as connection:
+            self._add_person(connection, person, at, birth_date, sex)
+
+    def _add_person(
+        self, connection: Connection, person: Person, at: datetime, birth_date: Any, sex: str | None
+    ) -> None:
+        row = {
+            "id": person.id,
+            "surname": person.surname,
+            "given": person.given,
+            "birth_date": birth_date,
+            "sex": sex,
+            "zone": person.zone,
+            "profile": person.profile,
+            "created_at": at,
+        }
+        self._upsert(connection, models.Patient, [row], keep=True)
+
+    def _refuse_older_clock(self, case: Case, at: datetime, connection: Connection) -> None:
+        """A journal is in the order of recording, so a clock that went back may not write."""
+        entries = table(models.Entry)
+        last = connection.scalar(
+            select(func.max(entries.c.recorded_at)).where(entries.c.patient_id == case.patient)
+        )
+        if last is not None and at < last - CLOCK_TOLERANCE:
+            raise ClockWentBack(f"now {at.isoformat()}, last recorded {last.isoformat()}")
+
+    # ---------------------------------------------------------------- settling
+
+    def settle(self, now: datetime, limit: int = 200) -> Settled:
+        """Fire what is due in one batch of episodes, oldest first, in one transaction.
+
+        An episode that fails is set aside with its error and tried again later; it never stops the others.
+        """
+        result = Settled()
+        with self.database.writing() as connection:
+            due = self._due(connection, now, limit)
+            loaded = {row.id: from_document(json.loads(row.document)) for row in due}
+            changes = []
+            for episode in loaded.values():
+                change = self._settle_one(episode, now, result)
+                if change is not None:
+                    changes.append(change)
+            self._write(connection, changes, loaded)
+            self._set_aside(connection, {row.id: row.failures for row in due}, result.set_aside, now)
+            quiet = loaded.keys() - {change.episode.id for change in changes} - result.set_aside.keys()
+            self._correct_wakes(connection, [loaded[name] for name in sorted(quiet)])
+        result.episodes = len(loaded)
+        return result
+
+    def _due(self, connection: Connection, now: datetime, limit: int) -> Sequence[Any]:
+        episodes = table(models.Episode)
+        ready = episodes.c.retry_at.is_(None) | (episodes.c.retry_at <= now)
+        query = (
+            select(episodes.c.id, episodes.c.document, episodes.c.failures)
+            .where(episodes.c.next_wake_at <= now, ready)
+            .order_by(episodes.c.next_wake_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return connection.execute(query).all()
+
+    def _settle_one(self, episode: Episode, now: datetime, result: Settled) -> Change | None:
+        try:
+            change = self.engine.settle(episode, now)
+        except Exception as error:  # noqa: BLE001 one bad patient never stops the others; kept and shown
+            result.set_aside[episode.id] = f"{type(error).__name__}: {error}"
+            return None
+        result.fired += len(change.entries) if change else 0
+        return change
+
+    def _correct_wakes(self, connection: Connection, episodes: list[Episode]) -> None:
+        """Due by the column but not by the engine (a profile was edited, say): the engine is right."""
+        for episode in episodes:
+            wake = self.engine.next_wake(episode)
+            target = table(models.Episode)
+            connection.execute(update(target).where(target.c.id == episode.id).values(next_wake_at=wake))
+
+    def _set_aside(
+        self, connection: Connection, failures: Mapping[str, int], failed: Mapping[str, str], now: datetime
+    ) -> None:
+        episodes = table(models.Episode)
+        for name, because in failed.items():
+            count = failures[name] + 1
+            wait = min(RETRY_FIRST * 2 ** (count - 1), RETRY_LONGEST)
+            values = {"failures": count, "failed_because": because, "retry_at": now + wait}
+            connection.execute(update(episodes).where(episodes.c.id == name).values(**values))
+
+    # ---------------------------------------------------------------- writing
+
+    def _write(
+        self, connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode]
+    ) -> None:
+        """Every change of a step or a batch in a handful of statements."""
+        changes = list(changes)
+        if not changes:
+            return
+        hashes = self._last_hashes(connection, [change.episode.id for change in changes])
+        lines: list[dict[str, Any]] = []
+        for change in changes:
+            lines += self._lines(change, hashes)
+        self._write_episodes(connection, changes, loaded, hashes)
+        connection.execute(insert(table(models.Entry)), lines)
+        self._write_parts(connection, changes, loaded)
+
+    def _last_hashes(self, connection: Connection, ids: list[str]) -> dict[str, str]:
+        episodes = table(models.Episode)
+        query = select(episodes.c.id, episodes.c.last_hash).where(episodes.c.id.in_(ids))
+        return {row.id: row.last_hash for row in connection.execute(query)}
+
+    def _lines(self, change: Change, hashes: dict[str, str]) -> list[dict[str, Any]]:
+        episode, rows = change.episode, []
+        for entry in change.entries:
+            introduced = entry.step.event_id if entry.kind != "duplicate" else None
+            if introduced is not None and introduced not in episode.event_ids:
+                introduced = None
+            row = row_of(entry, episode.id, episode.patient, hashes.get(episode.id, FIRST), introduced)
+            hashes[episode.id] = row["hash"]
+            rows.append(row)
+        return rows
+
+    def _write_episodes(
+        self,
+        connection: Connection,
+        changes: list[Change],
+        loaded: Mapping[str, Episode],
+        hashes: Mapping[str, str],
+    ) -> None:
+        episodes = table(models.Episode)
+        rows = [
+            episode_row(change, self.engine.next_wake(change.episode), hashes[change.episode.id])
+            for change in changes
+        ]
+        new = [row for row in rows if row["id"] not in loaded]
+        known = [
+            {**row, "b_id": row["id"], "b_version": loaded[row["id"]].seq}
+            for row in rows
+            if row["id"] in loaded
+        ]
+        if new:
+            self._add_people(connection, changes, new)
+            try:
+                connection.execute(insert(episodes), new)
+            except IntegrityError as error:
+                raise Outrun(new[0]["id"]) from error
+        if known:
+            self._update_known(connection, known)
+
+    def _update_known(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        """Only if nobody has written since we read: the row count tells."""
+        episodes = table(models.Episode)
+        columns = [name for name in rows[0] if not name.startswith("b_") and name != "id"]
+        statement = (
+            update(episodes)
+            .where(episodes.c.id == bindparam("b_id"), episodes.c.version == bindparam("b_version"))
+            .values(
+                **{name: bindparam(name) for name in columns}, failures=0, failed_because=None, retry_at=None
+            )
+        )
+        done = connection.execute(statement, rows)
+        if done.rowcount != len(rows):
+            raise Outrun(", ".join(row["id"] for row in rows[:3]))
+
+    def _add_people(self, connection: Connection, changes: list[Change], new: list[dict[str, Any]]) -> None:
+        opened = {row["id"] for row in new}
+        for change in changes:
+            episode = change.episode
+            if episode.id in opened:
+                person = Person(episode.patient, episode.zone, episode.profile)
+                at = change.entries[0].recorded_at
+                self._add_person(connection, person, at, episode.birth_date, episode.sex)
+
+    def _write_parts(
+        self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode]
+    ) -> None:
+        timers, tasks, referrals, alerts, told = [], [], [], [], []
+        for change in changes:
+            episode, before = change.episode, loaded.get(change.episode.id)
+            timers += [
+                timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)
+            ]
+            tasks += [
+                task_row(episode, t, self.engine.guideline)
+                for t in changed(before.tasks if before else (), episode.tasks)
+            ]
+            referrals += [
+                referral_row(episode, r)
+                for r in changed(before.referrals if before else (), episode.referrals)
+            ]
+            for entry in change.entries:
+                alerts += announcements(episode, entry)
+                told += messages(episode, entry)
+        self._upsert(connection, models.Timer, timers)
+        self._upsert(connection, models.Task, tasks)
+        self._upsert(connection, models.Referral, referrals)
+        self._upsert(connection, models.Alert, alerts, keep=True)
+        self._upsert(connection, models.Reminder, told, keep=True)
+
+    def _upsert(
+        self, connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], *, keep: bool = False
+    ) -> None:
+        """Insert, or overwrite what has the same key; with `keep`, what is there stays as it is."""
+        if not rows:
+            return
+        target = table(model)
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(target)
+        keys = [column.name for column in target.primary_key.columns]
+        if keep:
+            statement = statement.on_conflict_do_nothing(index_elements=keys)
+        else:
+            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+            statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
+        connection.execute(statement, rows)
+
+    def _write_intake(self, connection: Connection, patient: str, entry: Entry) -> None:
+        """A refusal that belongs to no episode: kept in the intake journal, once for the same message."""
+        entries = table(models.Entry)
+        last = connection.execute(
+            select(entries.c.seq, entries.c.hash)
+            .where(entries.c.episode_id == INTAKE)
+            .order_by(entries.c.seq.desc())
+            .limit(1)
+        ).first()
+        seq, previous = (last.seq + 1, last.hash) if last else (1, FIRST)
+        numbered = Entry(
+            seq,
+            entry.kind,
+            entry.occurred_at,
+            entry.recorded_at,
+            entry.actor,
+            entry.step,
+            entry.effects,
+            entry.refusal,
+        )
+        row = row_of(numbered, INTAKE, patient, previous, None)
+        known = connection.scalar(
+            select(entries.c.seq).where(
+                entries.c.episode_id == INTAKE,
+                entries.c.patient_id == patient,
+                entries.c.step == row["step"],
+                entries.c.effects == row["effects"],
+            )
+        )
+        if known is None or entry.step.event_id is None:
+            connection.execute(insert(entries), [row])
+
+    # ---------------------------------------------------------------- journals
+
+    def journal(self, episode_id: str, until: datetime | None = None) -> list[Entry]:
+        """The lines of one episode (or of the intake), oldest first, as known at `until`."""
+        entries = table(models.Entry)
+        query = select(entries).where(entries.c.episode_id == episode_id).order_by(entries.c.seq)
+        if until is not None:
+            query = query.where(entries.c.recorded_at <= until)
+        with self.database.reading() as connection:
+            return [entry_of(row) for row in connection.execute(query)]
