@@ -186,8 +186,6 @@ def _restore(turn: Turn, *, every_timer: bool) -> None:
         if every_timer or timer.code in (*CARE_TIMERS, "IMAGING_8W"):
             turn.replace_timer(timer, status="pending", why="")
             turn.note("timer_set", code=timer.code, due=timer.due)
-    if episode.state == "ACUTE_ASSESSMENT" and not every_timer:
-        turn.open_task("K-START")
     episode.closed = closed.get("before") if every_timer else None
 
 

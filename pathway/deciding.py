@@ -229,6 +229,8 @@ def administer(turn: Turn, machine: Machine) -> Refusal | None:
         return _move_site(turn)
     if kind == "assign":
         return _assign(turn)
+    if kind == "concern":
+        return _concern(turn)
     if kind not in ("death", "death_correction", "withdraw", "transfer_out"):
         return Refusal("OUT_OF_RANGE", f"{kind!r} is not an administrative event; nothing was saved")
     refusal = _may(turn, kind) or _not_here(turn, machine, kind) or _date_of(turn)
@@ -262,6 +264,17 @@ def _assign(turn: Turn) -> Refusal | None:
         return Refusal("REASON_REQUIRED", "an episode must have an owner; name who takes it over")
     turn.note("assigned", was=turn.episode.owner, owner=owner)
     turn.episode.owner = owner
+    return None
+
+
+def _concern(turn: Turn) -> Refusal | None:
+    """Free text that looks critical is never interpreted: a person must read it."""
+    looks_like, text = str(turn.data.get("looks_like") or ""), str(turn.data.get("text") or "").strip()
+    if not text:
+        return Refusal("REASON_REQUIRED", "a concern needs the text that a person should read")
+    turn.alert("FREE_TEXT_CONCERN", looks_like=looks_like, text=text, place=turn.data.get("place"))
+    if not _closed(turn):
+        turn.open_task("K-DATAQ")
     return None
 
 

@@ -172,22 +172,22 @@ class Engine:
             return self._refused_at_intake(step, at, Refusal("STATE", because))
         changes, refusals = [], []
         for number, episode in enumerate(targets):
-            change, refusal = self.take(episode, step, at, identified=number == 0)
+            # The sender's id is spent once, whatever the number of episodes that the event concerns.
+            mine = step if number == 0 else replace(step, event_id=None)
+            change, refusal = self.take(episode, mine, at)
             changes.append(change)
             refusals.append(refusal)
         # A patient-wide event that any episode accepts is accepted.
         refusal = None if any(r is None for r in refusals) else refusals[0]
         return Outcome(tuple(changes), refusal)
 
-    def take(
-        self, episode: Episode, step: Step, at: datetime, *, identified: bool = True
-    ) -> tuple[Change, Refusal | None]:
+    def take(self, episode: Episode, step: Step, at: datetime) -> tuple[Change, Refusal | None]:
         """One step on one episode, accepted or refused; either way it is a journal line."""
         turn = self._turn(episode, at, step)
         refusal = HANDLERS[step.event](turn, self.machine)
         if refusal is not None:
             turn = self._refused(episode, step, at, refusal)
-        if identified and step.event_id is not None:
+        if step.event_id is not None:
             turn.episode.event_ids.append(step.event_id)
         entry = turn.entry(step.event, self._occurred(turn, step, at), refusal)
         return Change(turn.episode, (entry,)), refusal

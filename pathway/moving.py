@@ -10,6 +10,9 @@ from pathway.machine import Machine, Move
 from pathway.turn import Turn
 
 LATE_RESULT = "K-LATE-RESULT"
+# Work without which nobody would look after a patient in that state.
+HOME_TASKS = {"ACUTE_ASSESSMENT": ("K-START",), "REASSESSMENT": ("K-REASSESS",)}
+NOT_BY_A_PERSON = ("left_state", "episode closed", "closed while suspended")
 CLOCKS = ("REASSESS", "IMAGING_8W", "FAILURE_REVIEW", "INTERVAL_REVIEW")
 
 
@@ -144,10 +147,11 @@ def _settle_in(turn: Turn, origin: Place) -> None:
         _end_suspension(turn)
     if state in ("POST_PROCEDURE", "SURVEILLANCE"):
         turn.close_task("K-3M-DECISION", "left_state")
-    if state == "REASSESSMENT" and episode.open_task("K-REASSESS") is None:
-        turn.open_task("K-REASSESS")
+    for code in HOME_TASKS.get(state, ()):
+        if episode.open_task(code) is None:
+            turn.open_task(code)
     if state in ("SURVEILLANCE", "POST_PROCEDURE") and origin.state != state:
-        _resume_watch(turn, origin.state, state)
+        _resume_watch(turn, state)
 
 
 def _end_suspension(turn: Turn) -> None:
@@ -159,20 +163,20 @@ def _end_suspension(turn: Turn) -> None:
             turn.close_task(task.code, "left_state")
 
 
-def _resume_watch(turn: Turn, origin: str, state: str) -> None:
-    """Waiting checks are set again; one that had fired and was left undone for imaging is owed again."""
+def _resume_watch(turn: Turn, state: str) -> None:
+    """Waiting checks are set again; one that fired and no person closed is owed again."""
     for rule in turn.guideline.timers.values():
         if rule.lives_in == state:
             turn.arm(rule.code)
-        if origin == "IMAGING_REVIEW" and state in rule.effects:
+        if state in rule.effects:
             _reopen_if_left(turn, rule.code, rule.effects[state])
 
 
 def _reopen_if_left(turn: Turn, timer_code: str, task_code: str) -> None:
+    timers = [timer for timer in turn.episode.timers if timer.code == timer_code]
     tasks = [task for task in turn.episode.tasks if task.code == task_code]
-    fired = [t for t in turn.episode.timers if t.code == timer_code and t.status == "fired"]
-    if fired and tasks and tasks[-1].closed_how == "left_state":
-        turn.open_task(task_code, fired[-1])
+    if timers and timers[-1].status == "fired" and tasks and tasks[-1].closed_how in NOT_BY_A_PERSON:
+        turn.open_task(task_code, timers[-1])
 
 
 def _enter_conservative_care(turn: Turn, machine: Machine) -> None:

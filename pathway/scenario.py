@@ -25,7 +25,7 @@ RECORDED = ("register", "observe", "decide", "task", "admin", "correct", "new_fr
 KINDS: dict[str, tuple[str, ...]] = {
     "observe": tuple(FIELDS),
     "decide": DECISION_KINDS,
-    "admin": ("death", "death_correction", "withdraw", "transfer_out", "move_site", "assign"),
+    "admin": ("death", "death_correction", "withdraw", "transfer_out", "move_site", "assign", "concern"),
     "correct": ("fracture_date", "care_start", "identification_date", "observation"),
 }
 

@@ -100,6 +100,12 @@ class Store:
         with self.database.reading() as connection:
             return connection.scalar(select(func.min(episodes.c.next_wake_at)))
 
+    def job_ran(self, job: str) -> bool:
+        """Whether a job of that name has ever run on this database."""
+        runs = table(models.JobRun)
+        with self.database.reading() as connection:
+            return connection.scalar(select(func.count()).where(runs.c.job == job)) > 0
+
     def last_recorded(self, connection: Connection) -> datetime | None:
         entries = table(models.Entry)
         return connection.scalar(select(func.max(entries.c.recorded_at)))
@@ -138,10 +144,51 @@ class Store:
                 raise
             return Case(person.id, person.zone, person.profile)
 
-    def keep_person(self, person: Person, at: datetime, birth_date: Any, sex: str | None) -> None:
-        """Add the person's identity if it is not known yet."""
+    def name_person(self, person: Person) -> None:
+        """Keep the name of a person who is known by identifier; a name once known is not overwritten."""
+        people = table(models.Patient)
+        unnamed = (people.c.id == person.id) & (people.c.surname == "") & (people.c.given == "")
         with self.database.writing() as connection:
-            self._add_person(connection, person, at, birth_date, sex)
+            values = {"surname": person.surname, "given": person.given}
+            connection.execute(update(people).where(unnamed).values(**values))
+
+    def keep_user(self, email: str, name: str, role: str, *, active: bool) -> None:
+        """Add or change a colleague who is told things."""
+        row = {"email": email, "name": name, "role": role, "active": active}
+        with self.database.writing() as connection:
+            self._upsert(connection, models.User, [row])
+
+    def keep_concern(self, row: dict[str, Any]) -> None:
+        """Free text of a row that has no episode: kept until a person closes it. Twice is once."""
+        with self.database.writing() as connection:
+            self._upsert(connection, models.Concern, [row], keep=True)
+
+    def concerns(self) -> list[dict[str, Any]]:
+        """Every concern that nobody has closed, oldest first."""
+        concerns = table(models.Concern)
+        query = select(concerns).where(concerns.c.closed_at.is_(None)).order_by(concerns.c.raised_at)
+        with self.database.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def close_concern(self, name: str, at: datetime, by: str, because: str) -> bool:
+        """Close a concern with who and why; False when there is no open one of that id."""
+        concerns = table(models.Concern)
+        still_open = (concerns.c.id == name) & concerns.c.closed_at.is_(None)
+        values = {"closed_at": at, "closed_by": by, "closed_because": because}
+        with self.database.writing() as connection:
+            return connection.execute(update(concerns).where(still_open).values(**values)).rowcount == 1
+
+    def person(self, patient: str) -> Any:
+        """The identity row of a patient, or None."""
+        people = table(models.Patient)
+        with self.database.reading() as connection:
+            return connection.execute(select(people).where(people.c.id == patient)).first()
+
+    def users(self) -> list[dict[str, Any]]:
+        people = table(models.User)
+        with self.database.reading() as connection:
+            rows = connection.execute(select(people).order_by(people.c.role, people.c.email)).mappings()
+            return [dict(row) for row in rows]
 
     def _add_person(
         self, connection: Connection, person: Person, at: datetime, birth_date: Any, sex: str | None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from coordinator.cohort_file.cells import NotUnderstood
+from coordinator.cohort_file.columns import Column
 from coordinator.cohort_file.findings import NOT_SAVED, Fault, Layout, cell_fault, shortened
 from coordinator.cohort_file.readings import Readings
 from coordinator.cohort_file.table import Record
@@ -14,21 +15,25 @@ _YOUNGEST, _OLDEST = 18, 120
 
 
 def structure_fault(record: Record, layout: Layout) -> Fault | None:
-    wanted = len(layout.columns)
-    extra = [cell for cell in record.cells[wanted:] if cell.strip()]
-    if record.damage:
-        message = f"This row {record.damage}, so {NOT_SAVED}."
-    elif len(record.cells) < wanted:
-        first = layout.columns[len(record.cells)].heading
-        message = (
-            f"This row has {len(record.cells)} cells where the headings have {wanted},"
-            f' "{first}" being the first that is missing, so {NOT_SAVED}.'
-        )
-    elif extra:
-        message = f"This row has more cells than the {wanted} headings, so {NOT_SAVED}."
-    else:
+    ours = {column.position for column in layout.columns if column.how == "our own"}
+    theirs = [column for column in layout.columns if column.position not in ours]
+    cells = [cell for position, cell in enumerate(record.cells) if position not in ours]
+    because = _shape_problem(record, cells, theirs)
+    if not because:
         return None
-    return Fault(record.line, "", shortened(" | ".join(record.cells)), f"{wanted} cells", message)
+    message = f"This row {because}, so {NOT_SAVED}."
+    return Fault(record.line, "", shortened(" | ".join(cells)), f"{len(theirs)} cells", message)
+
+
+def _shape_problem(record: Record, cells: list[str], columns: list[Column]) -> str:
+    if record.damage:
+        return record.damage
+    if len(cells) < len(columns):
+        first, some = columns[len(cells)].heading, "cell" if len(cells) == 1 else "cells"
+        short = f"has {len(cells)} {some} where the headings have {len(columns)}"
+        return f'{short}, "{first}" being the first that is missing'
+    extra = any(cell.strip() for cell in cells[len(columns) :])
+    return f"has more cells than the {len(columns)} headings" if extra else ""
 
 
 def missing(line: int, row: Readings, refused: set[str], layout: Layout) -> Iterator[Fault]:

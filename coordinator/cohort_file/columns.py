@@ -48,9 +48,7 @@ def assign_columns(headings: tuple[str, ...], mapping: Mapping) -> Assignment:
     """Give every column its data element, or say why it has none."""
     mapped = _mapped(mapping)
     ours = (
-        _OURS
-        if LINE in map(_same, headings) and any(_same(each) in _OURS - {LINE} for each in headings)
-        else set()
+        _OURS if LINE in map(_same, headings) and any(_same(each) in _OURS - {LINE} for each in headings) else set()
     )
     first = [_column(at, heading, mapped, ours) for at, heading in enumerate(headings)]
     fitting, unit_notes = _in_their_units(first)
@@ -93,9 +91,7 @@ def _one_column_each(columns: list[Column]) -> tuple[list[Column], list[str]]:
         winners = [each for each in rivals if each.how == "mapped"] or rivals
         if len(winners) > 1:
             both = " and ".join(f'"{each.heading}"' for each in winners)
-            notes.append(
-                f"Columns {both} both say {field}, so neither was imported; name one in a mapping file."
-            )
+            notes.append(f"Columns {both} both say {field}, so neither was imported; name one in a mapping file.")
             winners = []
         losers |= {each.position for each in rivals if each not in winners}
     return [_unmapped(each) if each.position in losers else each for each in columns], notes
@@ -108,9 +104,7 @@ def _unmapped(column: Column) -> Column:
 def _absent(headings: tuple[str, ...], mapping: Mapping) -> list[str]:
     present = {_same(heading) for heading in headings}
     absent = [heading for heading in mapping.columns if _same(heading) not in present]
-    return [
-        f'The mapping file names a column "{heading}" that this file does not have.' for heading in absent
-    ]
+    return [f'The mapping file names a column "{heading}" that this file does not have.' for heading in absent]
 
 
 def _mapped(mapping: Mapping) -> dict[str, str]:

@@ -6,6 +6,7 @@ from a finding is reading, and reading is for people.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 LooksLike = Literal["red_flag", "death", "formula", "other_free_text"]
@@ -58,6 +59,7 @@ _FORMULA = re.compile(
 )
 
 
+@lru_cache(maxsize=65536)
 def looks_like(text: str) -> tuple[LooksLike, ...]:
     """Everything that a text may be a sign of; empty when it is none of these."""
     found: list[LooksLike] = []

@@ -63,9 +63,7 @@ class DateCell:
     text: str
 
 
-def decide_order(
-    cells: Iterable[DateCell], headings: Iterable[str], stated: Order | None = None
-) -> DateOrder:
+def decide_order(cells: Iterable[DateCell], headings: Iterable[str], stated: Order | None = None) -> DateOrder:
     """Settle the order of day and month from what was stated, the headings, or dates that allow only one."""
     if stated:
         return DateOrder(stated, f"{ORDER_NAMES[stated]}, because the mapping file says so")

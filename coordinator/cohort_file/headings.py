@@ -25,13 +25,13 @@ def _said(*groups: str) -> tuple[str, ...]:
 
 
 def _dated(nouns: str) -> str:
-    forms = ("{} date", "date of {}", "date {}", "{} on", "{} done on", "{} performed on")
+    forms = ("{} date", "date of {}", "date {}", "{} on", "{} done on", "date {} done", "{} done date")
     return "|".join(form.format(noun) for noun in _said(nouns) for form in forms)
 
 
 def _started(nouns: str) -> str:
-    forms = ("{} start", "{} started", "{} start date", "{} started on", "start of {}", "start {}")
-    more = ("date {} started", "start date of {}", "{} since", "{} from", "{} begun", "started {}")
+    forms = ("{} start", "{} start date", "{} start on", "start of {}", "start {}", "date {} start")
+    more = ("start date of {}", "{} since", "{} from", "date of start of {}", "date of {} start")
     return "|".join(form.format(noun) for noun in _said(nouns) for form in forms + more)
 
 
@@ -60,7 +60,7 @@ _IDENTITY = (
     Element("full_name", "name", "name", _said(
         "patient | name | patient name | full name | surname and forename | surname forename")),
     Element("birth_date", "date", "date of birth", _said(
-        "dob | birth date | date of birth | birthdate | born | born on | birthday | d birth")),
+        "dob | birth date | date of birth | birthdate | born | born on | birthday | birth")),
     Element("sex", "word", "sex", _said("sex | gender | m f | f m | sex m f | m or f")),
     Element("coordinator", "name", "coordinator", _said(
         "coordinator | nurse | owner | key worker | specialist nurse | cns | fln | case manager",
@@ -89,7 +89,8 @@ _FRACTURE = (
         _dated("clinic visit | first visit | first contact | attendance | visit"), "date seen",
         "seen | seen on | identified | identified on | date identified | date diagnosed",
         "diagnosed | diagnosed on | presented | presented on | date presented | first seen",
-        "first contact | when seen | fracture identified | date fracture identified")),
+        "first contact | when seen | fracture identified | date fracture identified | first visit",
+        "first clinic visit | first clinic")),
     Element("mechanism", "word", "mechanism", _said(
         "mechanism | cause | mechanism of injury | moi | injury mechanism | trauma | how",
         "cause of fracture | fracture cause | fracture mechanism | how it happened | how happened",
@@ -181,7 +182,7 @@ _SYMPTOMS_AND_CARE = (
     Element("symptoms_date", "date", "date of the pain score", _said(
         _dated("pain | vas | nrs | pain score | symptoms | symptom | score | pain assessment"),
         _dated("pain review | vas score | nrs score | symptom review | symptoms recorded"),
-        "scored on | pain recorded on | pain scored on | pain assessed on | score recorded on")),
+        "pain done | nrs done | pain score done | pain assessed on | score done | symptoms done on")),
     Element("trend", "word", "trend", _said(
         "trend | pain trend | better worse | better or worse | worse better | course | progress",
         "symptom trend | pain course | pain change | direction | symptoms trend | pain progress",
@@ -243,11 +244,18 @@ ELEMENTS = MappingProxyType({element.name: element for element in _ALL})
 # Several columns of remarks are common, and every one of them is read by a person.
 REPEATABLE = frozenset({"comments"})
 
-_SHORT_FORMS = {
-    "no": "number", "num": "number", "nr": "number", "nbr": "number", "numbers": "number",
-    "fx": "fracture", "frac": "fracture", "fract": "fracture", "dt": "date", "pt": "patient",
-    "hosp": "hospital", "exam": "exam", "vit": "vitamin",
+_SAME_WORD = {
+    "number": "no num nr nbr numbers", "fracture": "fx frac fract", "date": "dt dates", "patient": "pt",
+    "hospital": "hosp", "treatment": "rx tx treatments therapy", "management": "mx mgmt",
+    "drug": "med meds medication medications medicine agent drugs", "vitamin": "vit",
+    "start": "started starting begun began commenced initiated begin", "loss": "lost",
+    "done": "performed taken recorded scored measured", "visit": "appointment appt", "dxa": "dexa",
+    "nrs": "vas nprs", "mri": "mr", "history": "hx", "previous": "prev prior past earlier",
+    "vertebra": "vertebral vertebrae vb", "neuro": "neurological neurologic neurology", "oedema": "edema",
+    "exam": "examination", "manager": "mgr", "coordinator": "coord", "osteoporosis": "osteop op",
+    "malignancy": "malignant", "specialist": "spec", "xray": "radiograph xr",
 }  # fmt: skip
+_SHORT_FORMS = {said: word for word, group in _SAME_WORD.items() for said in group.split()}
 _UNIT_WORDS = frozenset([
     "percent", "percentage", "pct", "pc", "deg", "degs", "degree", "degrees", "cm", "m", "kg", "mg", "g",
     "iu", "units", "day", "daily", "sd",

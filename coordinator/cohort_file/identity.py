@@ -11,9 +11,7 @@ from coordinator.cohort_file.rows import ReadRow
 _NUMBERS = {"hospital_number": "hospital number", "nhs_number": "NHS number"}
 
 
-def same_person(
-    surname: str, birth_date: date | None, other_surname: str, other_birth_date: date | None
-) -> bool:
+def same_person(surname: str, birth_date: date | None, other_surname: str, other_birth_date: date | None) -> bool:
     """Whether two people with one number can be the same: nothing known about them differs."""
     names_differ = surname and other_surname and _name_key(surname) != _name_key(other_surname)
     births_differ = birth_date and other_birth_date and birth_date != other_birth_date

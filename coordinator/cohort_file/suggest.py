@@ -30,13 +30,13 @@ def suggest_mapping(data: bytes, *, file_name: str = "this file") -> str | Cohor
     lines += [*_file_part(table, assigned.columns), "", *_column_part(table, assigned.columns)]
     lines += [f"# {note}" for note in assigned.notes]
     lines += _value_part(table, assigned.columns)
-    return "\n".join(lines) + "\n"
+    return "".join(f"{_printable(line) if line.startswith('#') else line}\n" for line in lines)
 
 
 def _file_part(table: Table, columns: tuple[Column, ...]) -> Iterator[str]:
     order = date_order_of(table, columns, None)
     yield "[file]"
-    yield f"# Dates are {_one_line(order.because)}."
+    yield f"# Day and month: {_one_line(order.because)}."
     yield f'# date_style = "{order.order or "dmy"}"  # "dmy" is day first, "mdy" is month first'
 
 
@@ -91,6 +91,11 @@ def _toml(text: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SAMPLE_LENGTH else f"{text[: _SAMPLE_LENGTH - 1]}…"
+
+
+def _printable(comment: str) -> str:
+    # TOML forbids control characters even in comments.
+    return "".join(mark if mark.isprintable() else " " for mark in comment)
 
 
 def _one_line(text: str) -> str:

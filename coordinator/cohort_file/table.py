@@ -3,9 +3,9 @@
 import codecs
 import csv
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from coordinator.cohort_file.concerns import without_apostrophe
 
@@ -162,10 +162,9 @@ def _same_cells(record: Record, header: Record) -> bool:
 
 
 def _told_apart(headings: list[str]) -> tuple[str, ...]:
-    seen: Counter[str] = Counter()
-    named = []
+    named: dict[str, None] = {}
     for position, heading in enumerate(headings, 1):
         name = heading or f"(no heading, column {position})"
-        seen[name] += 1
-        named.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        choices = (name if number == 1 else f"{name} ({number})" for number in count(1))
+        named[next(choice for choice in choices if choice not in named)] = None
     return tuple(named)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from coordinator.cohort_file.headings import ELEMENTS
@@ -25,6 +26,7 @@ class NotAWord:
     because: str
 
 
+@lru_cache(maxsize=65536)
 def word_key(text: str) -> str:
     """Case, spaces and punctuation do not tell two words apart, except a sign that carries the meaning."""
     if text.strip().startswith(("+", "-")):
@@ -130,9 +132,7 @@ def read_word(name: str, text: str, stated: Mapping[str, str]) -> str | NotAWord
         return stated[key]
     if name == "level":
         return _read_level(text)
-    if name == "osteoporosis_drug" and (
-        found := _DRUG_WITH_DOSE.fullmatch(" ".join(text.casefold().split()))
-    ):
+    if name == "osteoporosis_drug" and (found := _DRUG_WITH_DOSE.fullmatch(" ".join(text.casefold().split()))):
         key = word_key(found[1])
     found_word = _WORDS[name].get(key)
     return NotAWord("is not a word that is known here") if found_word is None else found_word

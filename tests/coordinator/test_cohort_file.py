@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.cohort_file import (
@@ -20,6 +20,7 @@ from coordinator.cohort_file import (
     suggest_mapping,
     write_rejects,
 )
+from coordinator.cohort_file.headings import ELEMENTS, fold
 from pathway.facts import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +168,7 @@ def test_a_file_that_is_no_spreadsheet_text_is_one_sentence(data, sentence):
     assert read_cohort(data, today=TODAY, zone="UTC") == CohortFileUnreadable(sentence)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400) | st.text(alphabet="\",;\t\n\rL1= '29/-0aé", max_size=200).map(str.encode))
 def test_whatever_the_bytes_nothing_is_raised(data):
     cohort = read_cohort(b"NHS;Level;DOB;VAS\n" + data, today=TODAY, zone="UTC")
@@ -174,6 +176,7 @@ def test_whatever_the_bytes_nothing_is_raised(data):
     assert isinstance(read_cohort(data, today=TODAY, zone="UTC"), CohortFile | CohortFileUnreadable)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="\",;\n'=+-@0a/2.T ", max_size=8), min_size=6, max_size=6))
 def test_refused_rows_come_back_cell_by_cell(cells):
     quoted = ";".join('"' + cell.replace('"', '""') + '"' for cell in cells)
@@ -187,9 +190,11 @@ def test_titles_above_the_headings_and_repeated_headings_are_passed_over():
     headings = table.split("\n", maxsplit=1)[0]
     cohort = read(f"Cohort of the service;;\nprinted 16/03/2026;;\n\n{table}\n;;;;;\n{headings}\n")
     assert (cohort.header_line, [row.line for row in cohort.people]) == (4, [5])
-    assert [note.text for note in cohort.notes] == [
-        "The heading line is repeated on line 7 and was skipped there."
-    ]
+    assert [note.text for note in cohort.notes] == ["The heading line is repeated on line 7 and was skipped there."]
+
+
+def test_the_hint_that_excel_leaves_is_no_heading():
+    assert read("sep=;\n" + sheet({})).people[0].line == 3
 
 
 @pytest.mark.parametrize(
@@ -218,6 +223,13 @@ def test_titles_above_the_headings_and_repeated_headings_are_passed_over():
         ("Angle (deg.)", "kyphosis"),
         ("Prev. fracture", "previous_fracture"),
         ("Hosp. No", "hospital_number"),
+        ("Tx commenced", "care_start"),
+        ("Conservative Mx start", "care_start"),
+        ("Bone meds", "osteoporosis_drug"),
+        ("Osteoporosis Rx started", "drug_start"),
+        ("NRS taken on", "symptoms_date"),
+        ("Previous # ?", "previous_fracture"),
+        ("Hx of cancer", "cancer_history"),
         ("No.", None),
     ],
 )
@@ -225,6 +237,11 @@ def test_headings_are_known_by_what_services_call_them(heading, field):
     cohort = read(f"{heading};Level\nx;L1")
     assert cohort.columns[0].field == field
     assert (heading in cohort.unmapped) is (field is None)
+
+
+def test_no_heading_means_two_things():
+    said = [(fold(heading), element.name) for element in ELEMENTS.values() for heading in element.headings]
+    assert len(dict(said)) == len(set(said))
 
 
 def test_two_columns_for_one_thing_are_both_left_out_until_a_mapping_file_chooses():
@@ -331,9 +348,7 @@ def test_the_heading_or_the_mapping_file_may_state_the_date_style():
     ],
 )
 def test_a_date_that_cannot_be_read_is_refused_with_the_reason(written, because):
-    assert why(one(Fracture_date=written)).startswith(
-        f'"{written}" in "Fracture date" {because}; expected a date'
-    )
+    assert why(one(Fracture_date=written)).startswith(f'"{written}" in "Fracture date" {because}; expected a date')
 
 
 @pytest.mark.parametrize("written", ["12/2025", "Dec 2025", "2025-12", "December 2025", "dec-2025"])
@@ -431,9 +446,7 @@ def test_a_number_that_is_not_plain_is_refused_rather_than_guessed(heading, writ
 def test_a_column_on_another_scale_is_reported_and_not_imported():
     cohort = read(sheet({"VAS (0-100)": "8", "Pain date": "2026-03-10"}))
     assert cohort.unmapped == ("VAS (0-100)",)
-    assert (
-        cohort.notes[0].text == 'Column "VAS (0-100)" states another unit or scale, so it was not imported.'
-    )
+    assert cohort.notes[0].text == 'Column "VAS (0-100)" states another unit or scale, so it was not imported.'
     assert not steps(cohort, "symptoms")
 
 
@@ -677,9 +690,7 @@ def test_a_number_is_the_same_however_it_is_spaced_or_guarded(written):
     ],
 )
 def test_a_name_in_one_column_is_taken_apart_only_where_it_says_how(written, surname, given):
-    [row] = read(
-        sheet({"Surname": written}).replace("Surname", "Patient").replace(written, f'"{written}"')
-    ).people
+    [row] = read(sheet({"Surname": written}).replace("Surname", "Patient").replace(written, f'"{written}"')).people
     assert (row.surname, row.given) == (surname, given)
 
 
@@ -762,9 +773,7 @@ def test_the_decision_invents_neither_stability_nor_a_reason_for_missing_imaging
 def test_an_undated_pain_score_is_reported_and_not_taken_for_todays():
     cohort = a_full_row(VAS_on="")
     assert not steps(cohort, "symptoms")
-    assert [note.text for note in cohort.notes] == [
-        "The pain score or trend has no date, so it was not recorded."
-    ]
+    assert [note.text for note in cohort.notes] == ["The pain score or trend has no date, so it was not recorded."]
 
 
 def test_the_same_row_gives_the_same_entries_however_it_is_written():
@@ -804,9 +813,7 @@ def test_refused_rows_can_be_put_right_and_fed_again():
 
 
 def test_a_few_refused_rows_keep_the_date_order_of_their_file():
-    cohort = read(
-        sheet({"DOB": "03/04/1950", "Level": ""}, {"NHS No": "9991003746", "Date seen": "27/01/2026"})
-    )
+    cohort = read(sheet({"DOB": "03/04/1950", "Level": ""}, {"NHS No": "9991003746", "Date seen": "27/01/2026"}))
     again = read(write_rejects(cohort).decode("utf-8-sig").replace(";;", ";L1;"))
     assert again.people[0].birth_date == date(1950, 4, 3)
 
@@ -897,6 +904,7 @@ def test_a_suggested_mapping_does_not_offer_to_explain_a_red_flag_away():
     assert ('# "intact" = ""' in text, "leg weak" in text) == (True, False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), min_size=2, max_size=5), st.lists(st.text(max_size=12), max_size=5))
 def test_a_suggested_mapping_always_reads_back(headings, cells):
     lines = ["\t".join(line) for line in (headings, cells)]

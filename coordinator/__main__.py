@@ -1,0 +1,5 @@
+"""`python -m coordinator` is `pathway`."""
+
+from coordinator.cli import main
+
+main()

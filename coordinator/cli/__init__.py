@@ -1,0 +1,31 @@
+"""The command line: `pathway`. Every door leads to the same engine."""
+
+import sys
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from coordinator.cli import demo, guideline, importing, reading, recording, running, scenario
+from coordinator.cli.base import app
+from coordinator.cli.output import REFUSED, errors
+from pathway.errors import PathwayError
+
+__all__ = ["app", "main"]
+COMMANDS = (demo, guideline, importing, reading, recording, running, scenario)
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong is one sentence and exit code 2, never a traceback."""
+    try:
+        app()
+    except PathwayError as error:
+        errors.print(f"pathway: {error}", markup=False)
+        sys.exit(REFUSED)
+    except SQLAlchemyError as error:
+        errors.print(f"pathway: the database could not be used, nothing was saved: {error}", markup=False)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        errors.print("pathway: stopped; what was finished is saved.", markup=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

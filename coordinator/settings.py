@@ -1,0 +1,59 @@
+"""Settings, read once and strictly: environment variables with the prefix PATHWAY_, or a file named .env."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pathway.calendar import zone_named
+from pathway.errors import PathwayError
+
+
+class SettingsFaulty(PathwayError):
+    """A setting cannot be used; nothing was started."""
+
+
+class Settings(BaseSettings):
+    """What a site decides. Every variable is named in docs/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix="PATHWAY_", env_file=".env", extra="forbid", frozen=True)
+
+    database: str = "sqlite:///pathway.db"
+    zone: str = "Europe/London"
+    profile: str = "default"
+    owner: str = "Coordination desk"
+    batch: int = Field(default=200, ge=1, le=5000)
+
+    smtp_host: str = ""
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_from: str = "pathway@localhost"
+    outbox_log: Path | None = None
+
+    settle_seconds: int = Field(default=60, ge=1)
+    deliver_seconds: int = Field(default=60, ge=1)
+    digest_time: str = Field(default="07:15", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    nightly_time: str = Field(default="02:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        zone_named(value)
+        return value
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings of the environment, with what the command line gave on top; raises SettingsFaulty."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = [
+            f"PATHWAY_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']} (found {fault['input']!r})"
+            for fault in error.errors()
+        ]
+        raise SettingsFaulty(*faults) from error
+    except PathwayError as error:
+        raise SettingsFaulty(f"PATHWAY_ZONE: {error}") from error

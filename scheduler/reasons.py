@@ -1,0 +1,84 @@
+"""Whether what was to be told is still so, asked at the moment of telling."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, exists, select
+
+from pathway.guideline import Guideline
+from persistence import models
+from persistence.store import table
+
+DECEASED = "DECEASED"
+SET_ASIDE = "SET_ASIDE"
+OF_A_TASK = ("due", "overdue", "repeat", "escalation")
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What an outbox row is about: database rows as they stand now; None where it concerns no such thing."""
+
+    row: Any
+    episode: Any = None
+    task: Any = None
+    patient_died: bool = False
+
+
+def matter_of(connection: Connection, row: Any) -> Matter:
+    if row.episode_id is None:
+        return Matter(row)
+    return Matter(row, _episode(connection, row), _task(connection, row), _died(connection, row.patient_id))
+
+
+def _episode(connection: Connection, row: Any) -> Any:
+    episodes = table(models.Episode)
+    return connection.execute(select(episodes).where(episodes.c.id == row.episode_id)).first()
+
+
+def _task(connection: Connection, row: Any) -> Any:
+    if row.task_n is None:
+        return None
+    tasks = table(models.Task)
+    named = (tasks.c.episode_id == row.episode_id, tasks.c.code == row.code, tasks.c.n == row.task_n)
+    return connection.execute(select(tasks).where(*named)).first()
+
+
+def _died(connection: Connection, patient: str) -> bool:
+    episodes = table(models.Episode)
+    dead = exists().where(episodes.c.patient_id == patient, episodes.c.state == DECEASED)
+    return bool(connection.scalar(select(dead)))
+
+
+def no_longer(matter: Matter, guideline: Guideline) -> str:
+    """Why this need not be told any more, in words; empty while it must be."""
+    if matter.patient_died:
+        return "the patient has died"
+    if matter.row.kind in OF_A_TASK:
+        return _task_over(matter)
+    if matter.row.kind == "milestone":
+        return _milestone_over(matter, guideline)
+    if matter.row.code == SET_ASIDE and not matter.episode.failures:
+        return "the episode works again"
+    return ""
+
+
+def _task_over(matter: Matter) -> str:
+    """Closing an episode closes its tasks, save a critical late result: so the task alone decides."""
+    task = matter.task
+    if task is None:
+        return "there is no such task any more"
+    if task.status == "open":
+        return ""
+    return f"the task is closed: {task.closed_how}" if task.status == "closed" else "the task is suspended"
+
+
+def _milestone_over(matter: Matter, guideline: Guideline) -> str:
+    episode = matter.episode
+    if guideline.is_terminal(episode.state):
+        return f"the episode is closed: {guideline.states[episode.state].title}"
+    rule = guideline.timers.get(matter.row.code)
+    satisfied = json.loads(episode.document)["satisfied"].get(matter.row.code)
+    if rule is not None and rule.milestone and satisfied:
+        return f"the milestone is satisfied: {satisfied}"
+    return ""

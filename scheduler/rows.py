@@ -1,0 +1,50 @@
+"""Rows that may be written by several processes at once and must exist once."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+from persistence import models
+from persistence.journal import dumps
+from persistence.store import table
+
+STAFF = "coordinator"
+
+
+def insert_once(connection: Connection, model: type[SQLModel], row: dict[str, Any]) -> bool:
+    """Whether the row is new; one with the same key stays as it is."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table(model)).values(**row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
+
+
+def tell_staff(
+    connection: Connection,
+    key: str,
+    code: str,
+    because: str,
+    now: datetime,
+    *,
+    episode: str | None = None,
+    patient: str | None = None,
+) -> bool:
+    """Put an alert of the house itself into the outbox, once for its key; whether it is new."""
+    row = {
+        "key": key,
+        "episode_id": episode,
+        "patient_id": patient,
+        "kind": "alert",
+        "code": code,
+        "role": STAFF,
+        "task_n": None,
+        "detail": dumps({"event": "alert", "code": code, "because": because}),
+        "fired_at": now,
+        "try_at": now,
+        "outcome": "waiting",
+        "because": "",
+        "attempts": 0,
+    }
+    return insert_once(connection, models.Reminder, row)
