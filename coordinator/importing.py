@@ -67,11 +67,14 @@ def _take_row(intake: Intake, row: CohortRow) -> RowReport:
     if clash is not None:
         return replace(report, what="refused", refusals=(("register", clash),))
     scene = _Scene(intake, row)
+    known = scene.known_events()
     for number, step in enumerate(_steps(intake, row)):
-        outcome = scene.record(step)
-        if outcome.duplicate:
+        # What is known already is not even asked: the same file twice leaves no line behind.
+        if step.event_id in known:
             report = replace(report, repeated=report.repeated + 1)
-        elif outcome.refusal is None:
+            continue
+        outcome = scene.record(step)
+        if outcome.refusal is None:
             report = replace(report, recorded=report.recorded + 1)
         else:
             report = replace(report, refusals=(*report.refusals, (step.kind or step.event, outcome.refusal)))
@@ -95,6 +98,8 @@ def _steps(intake: Intake, row: CohortRow) -> Iterator[Step]:
         data: dict[str, Any] = dict(found.data)
         if found.event in ("register", "new_fracture"):
             data["owner"] = row.owner or intake.owner
+        if found.kind == "start_conservative":
+            data["documented"] = True
         actor = "clinician" if found.event in CLINICIANS_ACT else "coordinator"
         yield Step(found.event, found.kind, data, actor, by, found.event_id)
 
@@ -104,8 +109,14 @@ class _Scene:
 
     def __init__(self, intake: Intake, row: CohortRow) -> None:
         self._intake, self._row = intake, row
-        self._case = _known_case(intake, row) if intake.dry_run else None
+        found = _known_case(intake, row)
+        self._known = {name for episode in found.episodes for name in episode.event_ids}
+        self._case = found if intake.dry_run else None
         self._person = Person(row.identifier, intake.zone, intake.profile, row.surname, row.given)
+
+    def known_events(self) -> set[str]:
+        """The identities of everything that was recorded of this patient before."""
+        return self._known
 
     def record(self, step: Step) -> Outcome:
         if self._case is None:
@@ -143,7 +154,8 @@ def _take_concern(intake: Intake, concern: Concern) -> int:
     data = {"looks_like": concern.looks_like, "text": concern.text, "place": place}
     step = Step("admin", "concern", data, "coordinator", place, f"concern:{name}")
     if concern.identifier and intake.store.person(concern.identifier) is not None:
-        intake.store.record(concern.identifier, step, intake.now)
+        if not _raised_before(intake.store, concern.identifier, step):
+            intake.store.record(concern.identifier, step, intake.now)
         return 1
     row = {
         "id": name,
@@ -157,3 +169,7 @@ def _take_concern(intake: Intake, concern: Concern) -> int:
     }
     intake.store.keep_concern(row)
     return 1
+
+
+def _raised_before(store: Store, patient: str, step: Step) -> bool:
+    return any(step.event_id in episode.event_ids for episode in store.case(patient).episodes)

@@ -77,9 +77,7 @@ def patient_page(store: Store, patient: str, now: datetime, as_of: datetime | No
         alike = len(connection.execute(same).all()) - 1 if person.surname else 0
     at = as_of or now
     pages = tuple(_episode_page(store, episode, at) for episode in case.episodes)
-    return PatientPage(
-        patient, full_name(person.surname, person.given), person.birth_date, person.sex, alike, pages
-    )
+    return PatientPage(patient, full_name(person.surname, person.given), person.birth_date, person.sex, alike, pages)
 
 
 def _episode_page(store: Store, episode: Episode, at: datetime) -> EpisodePage:

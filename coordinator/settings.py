@@ -45,10 +45,10 @@ class Settings(BaseSettings):
         return value
 
 
-def read_settings(**given: object) -> Settings:
-    """The settings of the environment, with what the command line gave on top; raises SettingsFaulty."""
+def read_settings(database: str | None = None) -> Settings:
+    """The settings of the environment, with the database of the command line on top; raises SettingsFaulty."""
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings() if database is None else Settings(database=database)
     except ValidationError as error:
         faults = [
             f"PATHWAY_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']} (found {fault['input']!r})"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
+from pathway import assessments
 from pathway.episode import Timer
 from pathway.facts import as_date
 from pathway.turn import Turn
@@ -28,6 +29,14 @@ def start_care(turn: Turn, _timer: Timer | None) -> None:
     turn.episode.care_start = as_date(turn.data.get("care_start")) or turn.today
     for code in CARE_TIMERS:
         turn.arm(code)
+
+
+def ask_to_confirm_stability(turn: Turn, _timer: Timer | None) -> None:
+    """Care that was running on arrival was accepted without a confirmed stability: a clinician must look."""
+    confirmed = turn.data.get("stability_confirmed") is True
+    stable = assessments.stability(turn.episode, turn.profile).value == "STABLE"
+    if turn.data.get("documented") is True and not confirmed and not stable:
+        turn.open_task("K-STABILITY")
 
 
 def start_care_if_none(turn: Turn, timer: Timer | None) -> None:
@@ -131,9 +140,7 @@ def adjudicate_flags(turn: Turn, _timer: Timer | None) -> None:
     episode = turn.episode
     judged = {flag.source for flag in episode.open_flags()}
     episode.flags = [replace(flag, adjudicated=True) for flag in episode.flags]
-    episode.observations = [
-        replace(o, adjudicated=True) if o.id in judged else o for o in episode.observations
-    ]
+    episode.observations = [replace(o, adjudicated=True) if o.id in judged else o for o in episode.observations]
     turn.close_task("K-SURG-ACK", "judged")
     turn.close_task("K-RF-REVIEW", "judged")
 
@@ -199,6 +206,7 @@ ACTIONS: dict[str, Action] = {
         open_entry_tasks,
         arm_eight_weeks,
         start_care,
+        ask_to_confirm_stability,
         start_care_if_none,
         draft_surgery,
         hold_augmentation,

@@ -119,9 +119,7 @@ def failure_risk(episode: Episode, profile: Profile) -> FailureRisk:
     known: dict[str, bool | None] = {
         "age": _older_than(episode.birth_date, profile["failure_risk.age_months"], episode.onset),
         "bmi": _above(body_mass_index(episode), profile["failure_risk.bmi"]),
-        "collapse": _above(
-            images[-1].data["collapse_pct"] if images else None, profile["failure_risk.collapse_pct"]
-        ),
+        "collapse": _above(images[-1].data["collapse_pct"] if images else None, profile["failure_risk.collapse_pct"]),
         "t_score": _above(profile["failure_risk.t_score"], episode.value("dxa", "t_score")),
     }
     return FailureRisk(
@@ -273,13 +271,9 @@ def flags_in(kind: str, data: Mapping[str, Any], profile: Profile) -> tuple[str,
     return tuple(code for code, holds in _FLAG_TESTS.get(kind, _nothing)(data, profile) if holds)
 
 
-def immediate_flags(
-    kind: str, data: Mapping[str, Any], profile: Profile, levels: Mapping[str, str]
-) -> tuple[str, ...]:
+def immediate_flags(kind: str, data: Mapping[str, Any], profile: Profile, levels: Mapping[str, str]) -> tuple[str, ...]:
     """Those of them that the profile calls immediate; `levels` names the parameter of each flag."""
-    return tuple(
-        sorted(code for code in flags_in(kind, data, profile) if profile[levels[code]] == "immediate")
-    )
+    return tuple(sorted(code for code in flags_in(kind, data, profile) if profile[levels[code]] == "immediate"))
 
 
 def _nothing(_data: Mapping[str, Any], _profile: Profile) -> list[tuple[str, bool]]:

@@ -164,9 +164,7 @@ def _reopen_work(turn: Turn, retracted: Observation) -> None:
         if not answered and closed and turn.episode.open_task(code) is None:
             last = closed[-1]
             turn.replace_task(last, status="open", closed_at=None, closed_how="", why="")
-            turn.note(
-                "task_resumed", code=code, n=last.n, because="the observation that closed it was retracted"
-            )
+            turn.note("task_resumed", code=code, n=last.n, because="the observation that closed it was retracted")
 
 
 def _owe_imaging_again(turn: Turn, machine: Machine) -> None:

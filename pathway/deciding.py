@@ -156,9 +156,7 @@ def _settle_reassessment(turn: Turn) -> None:
 
 def _settle_eight_weeks(turn: Turn) -> None:
     due = turn.episode.onset + timedelta(days=turn.profile["imaging8w_days"])
-    live = any(
-        t.code == "IMAGING_8W" and t.status in ("pending", "held", "fired") for t in turn.episode.timers
-    )
+    live = any(t.code == "IMAGING_8W" and t.status in ("pending", "held", "fired") for t in turn.episode.timers)
     if turn.today < due or not live or "IMAGING_8W" in turn.episode.satisfied:
         return
     found = assessments.symptom_class(turn.episode, turn.profile, turn.today).value
@@ -274,7 +272,7 @@ def _concern(turn: Turn) -> Refusal | None:
         return Refusal("REASON_REQUIRED", "a concern needs the text that a person should read")
     turn.alert("FREE_TEXT_CONCERN", looks_like=looks_like, text=text, place=turn.data.get("place"))
     if not _closed(turn):
-        turn.open_task("K-DATAQ")
+        turn.open_task("K-FREETEXT" if looks_like in ("red_flag", "death") else "K-DATAQ")
     return None
 
 

@@ -98,9 +98,7 @@ class Engine:
             step = Step("reminder", due.task.code, {"n": due.task.n}, SYSTEM)
         return self._take_firing(episode, step, min(due.instant, now), now)
 
-    def _take_firing(
-        self, episode: Episode, step: Step, occurred: datetime, now: datetime
-    ) -> tuple[Episode, Entry]:
+    def _take_firing(self, episode: Episode, step: Step, occurred: datetime, now: datetime) -> tuple[Episode, Entry]:
         turn = self._turn(episode, now, step)
         if step.event == "timer":
             due = as_date(step.data["due"])

@@ -165,9 +165,7 @@ def parsed(kind: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fau
     return good, faults
 
 
-def dated(
-    kind: str, good: dict[str, Any], effective: Any, today: date, birth: date | None
-) -> tuple[date, list[Fault]]:
+def dated(kind: str, good: dict[str, Any], effective: Any, today: date, birth: date | None) -> tuple[date, list[Fault]]:
     """The clinical date of an observation, and the faults of its dates (future, before birth)."""
     when = as_date(effective) if effective is not None else good.get(OWN_DATE.get(kind, ""), today)
     if not isinstance(when, date):

@@ -49,6 +49,8 @@ def imaging_or_reason(turn: Turn) -> Verdict:
         return Verdict(True, "an MRI or CT is on file")
     if _reason(turn, "imaging_pending_reason"):
         return Verdict(True, "imaging is pending for a stated reason")
+    if documented(turn):
+        return Verdict(True, "care was already running; imaging is still asked for")
     because = "no MRI or CT is on file and no reason is given why it is pending"
     return Verdict(None, because, "IMAGING_MISSING", ("MRI or CT",))
 
@@ -74,8 +76,19 @@ def stability_accepted(turn: Turn) -> Verdict:
     against = ", ".join((*found.reasons, *(f"{name} not known" for name in found.missing)))
     if found.value == "INDETERMINATE" and turn.data.get("stability_confirmed") is True:
         return Verdict(True, f"the clinician confirmed stability although {against}")
+    if found.value == "INDETERMINATE" and documented(turn):
+        return Verdict(True, f"care was already running, although {against}; a clinician is asked to confirm")
     because = f"stability is {found.value.lower()} ({against}); a clinician must confirm it"
     return Verdict(False, because, "STABILITY_UNCONFIRMED", found.missing)
+
+
+def documented(turn: Turn) -> bool:
+    """Care that a service's own record says was running before the patient came here [E].
+
+    Leaving such a patient in acute assessment would hold every milestone back; a clinician is asked to confirm
+    stability instead (K-STABILITY). A missing examination or an open red flag still refuses.
+    """
+    return turn.data.get("documented") is True and turn.data.get("care_start") is not None
 
 
 def care_start_in_order(turn: Turn) -> Verdict:

@@ -155,8 +155,7 @@ class Profile:
     def overridden(self, overrides: Mapping[str, Any]) -> "Profile":
         """The same profile with some values replaced, under a name that shows it."""
         changed = {
-            name: Parameter(name, _tuple(value), note="overridden")
-            for name, value in flattened(overrides).items()
+            name: Parameter(name, _tuple(value), note="overridden") for name, value in flattened(overrides).items()
         }
         unknown = sorted(set(changed) - set(self.parameters))
         if unknown:
@@ -224,9 +223,7 @@ class Guideline:
     def paths(self) -> tuple[str, ...]:
         """Every state and sub-state as the machine names it, such as SURGICAL_REFERRAL.sent."""
         return tuple(
-            path
-            for state in self.states.values()
-            for path in (state.id, *(f"{state.id}.{sub}" for sub in state.subs))
+            path for state in self.states.values() for path in (state.id, *(f"{state.id}.{sub}" for sub in state.subs))
         )
 
 

@@ -14,11 +14,7 @@ Invariant = Callable[[Episode, Guideline, Profile], Iterator[str]]
 
 def violations(episode: Episode, guideline: Guideline, profile: Profile) -> list[str]:
     """Every broken invariant of this episode, as sentences; empty when all hold."""
-    return [
-        f"{episode.id}: {found}"
-        for invariant in INVARIANTS
-        for found in invariant(episode, guideline, profile)
-    ]
+    return [f"{episode.id}: {found}" for invariant in INVARIANTS for found in invariant(episode, guideline, profile)]
 
 
 def nobody_is_lost(episode: Episode, guideline: Guideline, _profile: Profile) -> Iterator[str]:
@@ -38,9 +34,9 @@ def one_place(episode: Episode, guideline: Guideline, _profile: Profile) -> Iter
 
 def open_flag_means_surgery(episode: Episode, guideline: Guideline, _profile: Profile) -> Iterator[str]:
     """While a red flag is not judged, an open episode is in surgical referral."""
-    if episode.open_flags() and not guideline.is_terminal(episode.state):
-        if episode.state != "SURGICAL_REFERRAL":
-            yield f"a red flag is open in {episode.path}"
+    active = not guideline.is_terminal(episode.state)
+    if active and episode.open_flags() and episode.state != "SURGICAL_REFERRAL":
+        yield f"a red flag is open in {episode.path}"
 
 
 def pending_flag_has_ladder(episode: Episode, _guideline: Guideline, _profile: Profile) -> Iterator[str]:
@@ -56,9 +52,9 @@ def pending_flag_has_ladder(episode: Episode, _guideline: Guideline, _profile: P
 
 def suspicion_has_workup(episode: Episode, guideline: Guideline, _profile: Profile) -> Iterator[str]:
     """A suspected malignancy keeps its work-up task open wherever the patient is."""
-    if episode.malignancy == "suspected" and not guideline.is_terminal(episode.state):
-        if episode.open_task("K-MALIG") is None:
-            yield "malignancy is suspected without an open work-up task"
+    active = not guideline.is_terminal(episode.state)
+    if active and episode.malignancy == "suspected" and episode.open_task("K-MALIG") is None:
+        yield "malignancy is suspected without an open work-up task"
 
 
 def one_referral_a_service(episode: Episode, _guideline: Guideline, _profile: Profile) -> Iterator[str]:
@@ -126,9 +122,7 @@ def calcitonin_has_its_stop(episode: Episode, guideline: Guideline, _profile: Pr
         yield "calcitonin runs without a stop task"
 
 
-def augmentation_on_hold_for_safety(
-    episode: Episode, _guideline: Guideline, _profile: Profile
-) -> Iterator[str]:
+def augmentation_on_hold_for_safety(episode: Episode, _guideline: Guideline, _profile: Profile) -> Iterator[str]:
     """While a red flag or a suspicion stands, no augmentation referral is active."""
     referral = episode.open_referral("augmentation")
     active = referral is not None and referral.status in ("proposed", "sent")

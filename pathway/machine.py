@@ -17,12 +17,15 @@ from pathway.guideline import FORMER, Guideline, TransitionRule
 from pathway.journal import Refusal
 from pathway.turn import Turn
 
+# What the library asks before it moves: it gets the event and answers yes or no.
+Check = Callable[..., bool | None]
 
-class _DottedState(NestedState):  # type: ignore[misc]  # the library carries no complete types
+
+class _DottedState(NestedState):
     separator = "."
 
 
-class _DottedMachine(HierarchicalMachine):  # type: ignore[misc]  # the library carries no complete types
+class _DottedMachine(HierarchicalMachine):
     state_cls = _DottedState
 
 
@@ -63,11 +66,11 @@ class Machine:
                 self._add(guideline, rule, source)
 
     def _add(self, guideline: Guideline, rule: TransitionRule, source: str) -> None:
-        checks = [_guard(name) for name in rule.guards]
+        checks: list[Check] = [_guard(name) for name in rule.guards]
         ends = guideline.paths() if rule.to == FORMER else (rule.to,)
         for end in ends:
-            leads = [_leads_to(end)] if rule.to == FORMER else []
-            conditions = [*checks, *leads, _choose(rule)]
+            leads: list[Check] = [_leads_to(end)] if rule.to == FORMER else []
+            conditions: list[str | Check] = [*checks, *leads, _choose(rule)]
             self._machine.add_transition(rule.trigger, source, end, conditions=conditions)
 
     def ask(self, turn: Turn, trigger: str, former: Place | None = None) -> Move | Refusal:

@@ -28,9 +28,7 @@ def observe(turn: Turn, machine: Machine) -> Refusal | None:
     if kind not in FIELDS:
         return Refusal("OUT_OF_RANGE", f"{kind!r} is not a kind of observation; nothing was saved")
     good, faults = parsed(kind, turn.data)
-    effective, date_faults = dated(
-        kind, good, turn.data.get("effective"), turn.today, turn.episode.birth_date
-    )
+    effective, date_faults = dated(kind, good, turn.data.get("effective"), turn.today, turn.episode.birth_date)
     faults = [*faults, *date_faults, *_contradictions(turn, kind, good, effective)]
     if faults and not _immediate(turn, kind, good):
         return Refusal(faults[0].code, "; ".join(fault.message for fault in faults))
@@ -237,8 +235,7 @@ def tasks_closed_by(turn: Turn, observation: Observation) -> tuple[str, ...]:
     data, profile = observation.data, turn.profile
     agent = str(data.get("agent", "")).strip().lower()
     both_floors = (
-        data.get("calcium_mg", 0) >= profile["calcium_mg"]
-        and data.get("vitamin_d_iu", 0) >= profile["vitamin_d_iu"]
+        data.get("calcium_mg", 0) >= profile["calcium_mg"] and data.get("vitamin_d_iu", 0) >= profile["vitamin_d_iu"]
     )
     answers = {
         "neuro_exam": ("K-NEURO", data.get("complete")),

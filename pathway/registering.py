@@ -35,9 +35,7 @@ def onset_of(fracture: date | None, precision: str, identification: date) -> Ons
     return Onset(fracture, "fracture_date")
 
 
-def dates_refused(
-    birth: Any, fracture: Any, precision: str, identification: Any, today: date
-) -> Refusal | None:
+def dates_refused(birth: Any, fracture: Any, precision: str, identification: Any, today: date) -> Refusal | None:
     """The order birth, fracture, identification, today; age at onset 18 to 120 years (DE-01 to DE-04)."""
     named = {"birth_date": birth, "fracture_date": fracture, "identification_date": identification}
     for name, value in named.items():
@@ -51,9 +49,7 @@ def dates_refused(
         return Refusal("FUTURE_DATE", because)
     onset = onset_of(fracture, precision, identification).day
     if onset > identification:
-        because = (
-            f"the fracture of {show_date(onset)} cannot have been identified on {show_date(identification)}"
-        )
+        because = f"the fracture of {show_date(onset)} cannot have been identified on {show_date(identification)}"
         return Refusal("DATE_ORDER", because)
     if birth is None:
         return None

@@ -138,7 +138,7 @@ def read_scenarios(path: Path, guideline: Guideline) -> list[Scenario]:
     """Every scenario of a file, checked; raises ScenarioFaulty with each place and reason."""
     try:
         # The loader derives from SafeLoader: it builds plain values only.
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # noqa: S506 safe subclass
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ScenarioFaulty(f"{path}: {' '.join(str(error).split())}") from error
     rows = document.get("scenarios") if isinstance(document, dict) else document
@@ -296,9 +296,7 @@ def _picture(walk: Walk, number: int, at: datetime) -> dict[str, Any]:
         "at": at.isoformat(),
         "rejected": walk.rejections[number],
         "episodes": [
-            _episode_picture(episode)
-            for patient in walk.world.patients()
-            for episode in walk.world.episodes(patient)
+            _episode_picture(episode) for patient in walk.world.patients() for episode in walk.world.episodes(patient)
         ],
         "reminders": sum(audit.event["event"] == "reminder" for audit in audits),
         "alerts": sum(audit.event["event"] == "alert" for audit in audits),
@@ -318,9 +316,7 @@ def _episode_picture(episode: Episode) -> dict[str, Any]:
         "sub": episode.sub,
         "anchors": anchors,
         "timers": sorted([t.code, t.due.isoformat(), t.status] for t in episode.timers),
-        "tasks": sorted(
-            [t.code, t.due.isoformat(), t.overdue_after.isoformat(), t.status] for t in episode.tasks
-        ),
+        "tasks": sorted([t.code, t.due.isoformat(), t.overdue_after.isoformat(), t.status] for t in episode.tasks),
         "referrals": sorted([r.service, r.status] for r in episode.referrals),
         "satisfied": sorted(episode.satisfied),
     }

@@ -40,7 +40,8 @@ class Scene:
         if self.expectation.episode is not None:
             return next((e for e in episodes if e.n == self.expectation.episode), None)
         still_open = [e for e in episodes if not self.walk.guideline.is_terminal(e.state)]
-        return (still_open or list(episodes) or [None])[-1]
+        found = still_open or list(episodes)
+        return found[-1] if found else None
 
     def audits(self, event: str) -> list[Audit]:
         wanted = self.expectation
@@ -84,9 +85,7 @@ def _state(scene: Scene) -> str | None:
     return None if fits else episode.path
 
 
-def _counted(
-    found: Sequence[object], matching: int, expectation: Expectation, default: int | None
-) -> str | None:
+def _counted(found: Sequence[object], matching: int, expectation: Expectation, default: int | None) -> str | None:
     count = expectation.get("count", default)
     fits = matching >= 1 if count is None else matching == count
     return None if fits else f"{matching} of {list(found)}"
@@ -136,9 +135,7 @@ def _fired_as_asked(scene: Scene, at: datetime) -> bool:
     zone, asked = scene.walk.scenario.timezone, scene.expectation
     for name in ("fired", "fired_utc"):
         wanted = asked.get(name)
-        if wanted is not None and _minute(
-            instant(str(wanted), zone if name == "fired" else "UTC")
-        ) != _minute(at):
+        if wanted is not None and _minute(instant(str(wanted), zone if name == "fired" else "UTC")) != _minute(at):
             return False
     since = asked.get("since")
     return since is None or at >= instant(str(since), zone)
@@ -208,9 +205,7 @@ def _calc(scene: Scene) -> str | None:
     episode, name = scene.episode(), scene.expectation.get("name")
     if episode is None:
         return "no episode"
-    found = calculation(
-        name, episode, scene.profile, episode.today(scene.at), scene.expectation.get("input") or {}
-    )
+    found = calculation(name, episode, scene.profile, episode.today(scene.at), scene.expectation.get("input") or {})
     wanted = scene.expectation.get("is")
     fits = all(_equal(found.get(key), value) for key, value in wanted.items())
     return None if fits else str(found)
@@ -222,9 +217,7 @@ def _equal(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def calculation(
-    name: str, episode: Episode, profile: Profile, today: date, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def calculation(name: str, episode: Episode, profile: Profile, today: date, given: Mapping[str, Any]) -> dict[str, Any]:
     """A decision-support calculation by name, as plain values."""
     if name in assessments.SIGNS:
         sign, positive = assessments.SIGNS[name], bool(given.get("positive"))

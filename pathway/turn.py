@@ -18,9 +18,7 @@ from pathway.journal import Entry, Refusal, Step, plain
 class Turn:
     """`episode` is a private copy: a turn that ends in a refusal is simply dropped."""
 
-    def __init__(
-        self, episode: Episode, guideline: Guideline, profile: Profile, at: datetime, step: Step
-    ) -> None:
+    def __init__(self, episode: Episode, guideline: Guideline, profile: Profile, at: datetime, step: Step) -> None:
         self.episode = episode.copy()
         self.episode.seq += 1
         self.guideline = guideline
@@ -43,9 +41,7 @@ class Turn:
 
     def entry(self, kind: str, occurred_at: datetime, refusal: Refusal | None = None) -> Entry:
         step = replace(self.step, data=plain(self.step.data))
-        return Entry(
-            self.episode.seq, kind, occurred_at, self.at, step.actor, step, tuple(self.effects), refusal
-        )
+        return Entry(self.episode.seq, kind, occurred_at, self.at, step.actor, step, tuple(self.effects), refusal)
 
     # ---------------------------------------------------------------- tasks
 

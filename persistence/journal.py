@@ -30,9 +30,7 @@ def step_document(step: Step) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "")}
 
 
-def row_of(
-    entry: Entry, episode_id: str, patient: str, previous: str, event_id: str | None
-) -> dict[str, Any]:
+def row_of(entry: Entry, episode_id: str, patient: str, previous: str, event_id: str | None) -> dict[str, Any]:
     """The database row of a journal line, its hash made from the line before it."""
     refusal = entry.refusal
     effects: dict[str, Any] = {"effects": list(entry.effects)}

@@ -129,14 +129,16 @@ class Referral(SQLModel, table=True):
 class Reminder(SQLModel, table=True):
     """The outbox: one row for everything that staff must be told, with exactly one outcome.
 
+    A row without episode is about the house itself: a census that does not add up, say.
+
     outcome: waiting, sent, suppressed (no longer true) or failed. `key` makes a second one impossible.
     """
 
     __tablename__ = "reminder"
     __table_args__ = (Index("ix_reminder_waiting", "outcome", "try_at"),)
     key: str = Field(primary_key=True)
-    episode_id: str = Field(foreign_key="episode.id", index=True)
-    patient_id: str
+    episode_id: str | None = Field(default=None, foreign_key="episode.id", index=True)
+    patient_id: str | None = None
     kind: str
     code: str
     role: str

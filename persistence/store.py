@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import SQLModel
 
 from pathway.engine import Case, Change, Engine, Outcome
 from pathway.episode import Episode, from_document
@@ -18,6 +16,7 @@ from pathway.journal import Entry, Step
 from persistence import models
 from persistence.database import Database
 from persistence.journal import FIRST, INTAKE, entry_of, row_of
+from persistence.registry import Person, Registry, table, upsert
 from persistence.rows import (
     announcements,
     changed,
@@ -28,24 +27,11 @@ from persistence.rows import (
     timer_row,
 )
 
+__all__ = ["Person", "Settled", "Store", "table"]
+
 # A clock may lag a little behind the last line without being wrong (machines of one network differ).
 CLOCK_TOLERANCE = timedelta(seconds=5)
 RETRY_FIRST, RETRY_LONGEST = timedelta(minutes=1), timedelta(hours=6)
-
-
-def table(model: type[SQLModel]) -> Any:
-    return model.__table__  # type: ignore[attr-defined]  # every table model has one
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who somebody is: identity stays in the patient table, the journal speaks of the identifier only."""
-
-    id: str
-    zone: str
-    profile: str = "default"
-    surname: str = ""
-    given: str = ""
 
 
 @dataclass
@@ -57,9 +43,11 @@ class Settled:
     set_aside: dict[str, str] = field(default_factory=dict)
 
 
-class Store:
+class Store(Registry):
+    """Episodes and their journals, on top of what the house keeps about people and jobs."""
+
     def __init__(self, database: Database, engine: Engine) -> None:
-        self.database = database
+        super().__init__(database)
         self.engine = engine
 
     # ---------------------------------------------------------------- reading
@@ -100,12 +88,6 @@ class Store:
         with self.database.reading() as connection:
             return connection.scalar(select(func.min(episodes.c.next_wake_at)))
 
-    def job_ran(self, job: str) -> bool:
-        """Whether a job of that name has ever run on this database."""
-        runs = table(models.JobRun)
-        with self.database.reading() as connection:
-            return connection.scalar(select(func.count()).where(runs.c.job == job)) > 0
-
     def last_recorded(self, connection: Connection) -> datetime | None:
         entries = table(models.Entry)
         return connection.scalar(select(func.max(entries.c.recorded_at)))
@@ -144,52 +126,6 @@ class Store:
                 raise
             return Case(person.id, person.zone, person.profile)
 
-    def name_person(self, person: Person) -> None:
-        """Keep the name of a person who is known by identifier; a name once known is not overwritten."""
-        people = table(models.Patient)
-        unnamed = (people.c.id == person.id) & (people.c.surname == "") & (people.c.given == "")
-        with self.database.writing() as connection:
-            values = {"surname": person.surname, "given": person.given}
-            connection.execute(update(people).where(unnamed).values(**values))
-
-    def keep_user(self, email: str, name: str, role: str, *, active: bool) -> None:
-        """Add or change a colleague who is told things."""
-        row = {"email": email, "name": name, "role": role, "active": active}
-        with self.database.writing() as connection:
-            self._upsert(connection, models.User, [row])
-
-    def keep_concern(self, row: dict[str, Any]) -> None:
-        """Free text of a row that has no episode: kept until a person closes it. Twice is once."""
-        with self.database.writing() as connection:
-            self._upsert(connection, models.Concern, [row], keep=True)
-
-    def concerns(self) -> list[dict[str, Any]]:
-        """Every concern that nobody has closed, oldest first."""
-        concerns = table(models.Concern)
-        query = select(concerns).where(concerns.c.closed_at.is_(None)).order_by(concerns.c.raised_at)
-        with self.database.reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    def close_concern(self, name: str, at: datetime, by: str, because: str) -> bool:
-        """Close a concern with who and why; False when there is no open one of that id."""
-        concerns = table(models.Concern)
-        still_open = (concerns.c.id == name) & concerns.c.closed_at.is_(None)
-        values = {"closed_at": at, "closed_by": by, "closed_because": because}
-        with self.database.writing() as connection:
-            return connection.execute(update(concerns).where(still_open).values(**values)).rowcount == 1
-
-    def person(self, patient: str) -> Any:
-        """The identity row of a patient, or None."""
-        people = table(models.Patient)
-        with self.database.reading() as connection:
-            return connection.execute(select(people).where(people.c.id == patient)).first()
-
-    def users(self) -> list[dict[str, Any]]:
-        people = table(models.User)
-        with self.database.reading() as connection:
-            rows = connection.execute(select(people).order_by(people.c.role, people.c.email)).mappings()
-            return [dict(row) for row in rows]
-
     def _add_person(
         self, connection: Connection, person: Person, at: datetime, birth_date: Any, sex: str | None
     ) -> None:
@@ -203,14 +139,12 @@ class Store:
             "profile": person.profile,
             "created_at": at,
         }
-        self._upsert(connection, models.Patient, [row], keep=True)
+        upsert(connection, models.Patient, [row], keep=True)
 
     def _refuse_older_clock(self, case: Case, at: datetime, connection: Connection) -> None:
         """A journal is in the order of recording, so a clock that went back may not write."""
         entries = table(models.Entry)
-        last = connection.scalar(
-            select(func.max(entries.c.recorded_at)).where(entries.c.patient_id == case.patient)
-        )
+        last = connection.scalar(select(func.max(entries.c.recorded_at)).where(entries.c.patient_id == case.patient))
         if last is not None and at < last - CLOCK_TOLERANCE:
             raise ClockWentBack(f"now {at.isoformat()}, last recorded {last.isoformat()}")
 
@@ -252,7 +186,8 @@ class Store:
     def _settle_one(self, episode: Episode, now: datetime, result: Settled) -> Change | None:
         try:
             change = self.engine.settle(episode, now)
-        except Exception as error:  # noqa: BLE001 one bad patient never stops the others; kept and shown
+        except Exception as error:
+            # One bad patient never stops the others: kept with its error, alerted, tried again.
             result.set_aside[episode.id] = f"{type(error).__name__}: {error}"
             return None
         result.fired += len(change.entries) if change else 0
@@ -277,9 +212,7 @@ class Store:
 
     # ---------------------------------------------------------------- writing
 
-    def _write(
-        self, connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode]
-    ) -> None:
+    def _write(self, connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode]) -> None:
         """Every change of a step or a batch in a handful of statements."""
         changes = list(changes)
         if not changes:
@@ -317,15 +250,10 @@ class Store:
     ) -> None:
         episodes = table(models.Episode)
         rows = [
-            episode_row(change, self.engine.next_wake(change.episode), hashes[change.episode.id])
-            for change in changes
+            episode_row(change, self.engine.next_wake(change.episode), hashes[change.episode.id]) for change in changes
         ]
         new = [row for row in rows if row["id"] not in loaded]
-        known = [
-            {**row, "b_id": row["id"], "b_version": loaded[row["id"]].seq}
-            for row in rows
-            if row["id"] in loaded
-        ]
+        known = [{**row, "b_id": row["id"], "b_version": loaded[row["id"]].seq} for row in rows if row["id"] in loaded]
         if new:
             self._add_people(connection, changes, new)
             try:
@@ -342,9 +270,7 @@ class Store:
         statement = (
             update(episodes)
             .where(episodes.c.id == bindparam("b_id"), episodes.c.version == bindparam("b_version"))
-            .values(
-                **{name: bindparam(name) for name in columns}, failures=0, failed_because=None, retry_at=None
-            )
+            .values(**{name: bindparam(name) for name in columns}, failures=0, failed_because=None, retry_at=None)
         )
         done = connection.execute(statement, rows)
         if done.rowcount != len(rows):
@@ -359,48 +285,26 @@ class Store:
                 at = change.entries[0].recorded_at
                 self._add_person(connection, person, at, episode.birth_date, episode.sex)
 
-    def _write_parts(
-        self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode]
-    ) -> None:
+    def _write_parts(self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode]) -> None:
         timers, tasks, referrals, alerts, told = [], [], [], [], []
         for change in changes:
             episode, before = change.episode, loaded.get(change.episode.id)
-            timers += [
-                timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)
-            ]
+            timers += [timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)]
             tasks += [
                 task_row(episode, t, self.engine.guideline)
                 for t in changed(before.tasks if before else (), episode.tasks)
             ]
             referrals += [
-                referral_row(episode, r)
-                for r in changed(before.referrals if before else (), episode.referrals)
+                referral_row(episode, r) for r in changed(before.referrals if before else (), episode.referrals)
             ]
             for entry in change.entries:
                 alerts += announcements(episode, entry)
                 told += messages(episode, entry)
-        self._upsert(connection, models.Timer, timers)
-        self._upsert(connection, models.Task, tasks)
-        self._upsert(connection, models.Referral, referrals)
-        self._upsert(connection, models.Alert, alerts, keep=True)
-        self._upsert(connection, models.Reminder, told, keep=True)
-
-    def _upsert(
-        self, connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], *, keep: bool = False
-    ) -> None:
-        """Insert, or overwrite what has the same key; with `keep`, what is there stays as it is."""
-        if not rows:
-            return
-        target = table(model)
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(target)
-        keys = [column.name for column in target.primary_key.columns]
-        if keep:
-            statement = statement.on_conflict_do_nothing(index_elements=keys)
-        else:
-            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-            statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
-        connection.execute(statement, rows)
+        upsert(connection, models.Timer, timers)
+        upsert(connection, models.Task, tasks)
+        upsert(connection, models.Referral, referrals)
+        upsert(connection, models.Alert, alerts, keep=True)
+        upsert(connection, models.Reminder, told, keep=True)
 
     def _write_intake(self, connection: Connection, patient: str, entry: Entry) -> None:
         """A refusal that belongs to no episode: kept in the intake journal, once for the same message."""

@@ -18,7 +18,7 @@ from persistence import models
 from persistence.history import episodes_as_of
 from persistence.store import Store, table
 
-RED_FLAG_WORK = ("K-SURG-ACK", "K-LATE-RESULT", "K-RF-REVIEW")
+RED_FLAG_WORK = ("K-SURG-ACK", "K-LATE-RESULT", "K-RF-REVIEW", "K-FREETEXT")
 
 
 @dataclass(frozen=True, slots=True)

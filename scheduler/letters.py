@@ -1,4 +1,4 @@
-"""The words of a message. A subject names neither a person nor a finding; the body says what, since when and why."""
+"""The words of a message: what, since when and why. A subject names neither a person nor a finding."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -26,6 +26,14 @@ HEADINGS = {
     "VERIFY": "The journals and the tables do not agree",
 }
 OF_THE_HOUSE = {"SET_ASIDE": "an episode is set aside", "CENSUS": "census", "VERIFY": "nightly check"}
+LABELS = {
+    "why": "Because",
+    "because": "Because",
+    "suspicion": "Suspicion",
+    "agent": "Drug",
+    "service": "Referral",
+    "services": "Referrals",
+}
 RED_FLAGS = ("RED_FLAG", "LATE_RED_FLAG")
 CALLS_NOBODY = "This program does not call anyone. Make sure that a person has taken this on."
 MARK = "[E] marks an engineering choice that no source states; it awaits clinical sign-off."
@@ -96,9 +104,9 @@ def _findings(detail: dict[str, Any], guideline: Guideline) -> Iterator[str]:
     for flag in detail.get("flags", ()):
         rule = guideline.red_flags.get(flag)
         yield f"Finding: {rule.title if rule else flag}"
-    for name in ("why", "because", "agent", "service", "services"):
+    for name, label in LABELS.items():
         if detail.get(name):
-            yield f"{name.capitalize()}: {_plain(detail[name])}"
+            yield f"{label}: {_plain(detail[name])}"
 
 
 def _plain(value: Any) -> str:

@@ -24,7 +24,8 @@ def settle_all(
 ) -> Settled:
     """Fire what is due at `now` until nothing is, or until `stop` says so between two batches.
 
-    An episode that fails is set aside with its error, staff are told once, and the others go on.
+    An episode that fails is set aside with its error, staff are told once, and the others go on. `on_batch` is
+    given what each batch did.
     """
     total = Settled()
     while not stop():
@@ -36,7 +37,7 @@ def settle_all(
         total.fired += done.fired
         total.set_aside |= done.set_aside
         if on_batch:
-            on_batch(total)
+            on_batch(done)
     return total
 
 

@@ -174,9 +174,7 @@ def test_the_core_knows_no_database_scheduler_or_screen():
 
 
 def test_only_the_machine_imports_transitions():
-    importers = {
-        name(f) for f in modules(*FLOORS) for _, source in imports(tree(f)) if source == "transitions"
-    }
+    importers = {name(f) for f in modules(*FLOORS) for _, source in imports(tree(f)) if source == "transitions"}
     assert importers == {"pathway/machine.py"}
 
 
@@ -190,9 +188,7 @@ def test_only_one_module_reads_a_clock():
 def test_nothing_but_tests_freezes_time():
     ours = [f for f in repository_files() if f.suffix == ".py" and f.relative_to(ROOT).parts[0] != "tests"]
     assert set(modules(*FLOORS)) <= set(ours)
-    offenders = [
-        f"{name(f)}:{line}" for f in ours for line, source in imports(tree(f)) if source == "freezegun"
-    ]
+    offenders = [f"{name(f)}:{line}" for f in ours for line, source in imports(tree(f)) if source == "freezegun"]
     assert not offenders, listed(offenders)
 
 
@@ -246,9 +242,7 @@ def test_the_lock_has_hashes_and_no_addresses():
 
     pins = re.findall(r"^[a-z0-9].*?(?<!\\)$", lock, re.MULTILINE | re.DOTALL)
     assert pins
-    unhashed = [
-        pin for pin in pins if not re.match(r"\S+==\S+[^\n]*\\\n\s+--hash=sha256:[0-9a-f]{64}\b", pin)
-    ]
+    unhashed = [pin for pin in pins if not re.match(r"\S+==\S+[^\n]*\\\n\s+--hash=sha256:[0-9a-f]{64}\b", pin)]
     assert not unhashed, listed(unhashed)
 
 

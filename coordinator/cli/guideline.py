@@ -84,7 +84,12 @@ def show(
     if as_json:
         show_json(rows)
         return
-    grid(f"{guideline.title}, version {guideline.version}", list(rows[0]), [[*map(str, r.values())] for r in rows], "")
+    grid(
+        f"{guideline.title}, version {guideline.version}",
+        list(rows[0]),
+        [[*map(str, r.values())] for r in rows],
+        "",
+    )
     say(E_NOTE)
     say(guideline.disclaimer, style="dim")
 

@@ -20,12 +20,21 @@ from coordinator.cohort_file import (
 from coordinator.importing import ImportReport, Intake, take_in
 from pathway.calendar import local_date
 
+LOOKS = {
+    "red_flag": "looks like a red flag",
+    "death": "looks like a death",
+    "formula": "looks like a formula, taken as text only",
+    "other_free_text": "free text",
+}
+
 
 @app.command(name="import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A cohort spreadsheet saved as CSV.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")] = False,
-    mapping: Annotated[Path | None, typer.Option("--mapping", help="Names the columns that are not recognised.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="Names the columns that are not recognised.")
+    ] = None,
     suggest: Annotated[
         bool, typer.Option("--suggest-mapping", help="Write a first mapping file for this spreadsheet and stop.")
     ] = False,
@@ -43,9 +52,7 @@ def import_(
         _write_suggestion(file, data)
         return
     with opened() as (store, settings, now):
-        found = read_cohort(
-            data, today=local_date(now, settings.zone), zone=settings.zone, mapping=_mapping(mapping)
-        )
+        found = read_cohort(data, today=local_date(now, settings.zone), zone=settings.zone, mapping=_mapping(mapping))
         if isinstance(found, CohortFileUnreadable):
             fail(f"{file.name}: {found.sentence}")
         intake = Intake(store, now, settings.zone, settings.profile, settings.owner, file.name, dry_run)
@@ -97,7 +104,10 @@ def _show(file: Path, found: CohortFile, report: ImportReport, rejected: Path, *
     say(f"{file.name}: {found.encoding}, separated by {found.delimiter!r}, dates {found.date_order_because}.")
     say(f"Columns: {columns}.")
     if found.unmapped:
-        say(f"Not imported, no data element known: {', '.join(found.unmapped)} (see --suggest-mapping).", style="bold")
+        say(
+            f"Not imported, no data element known: {', '.join(found.unmapped)} (see --suggest-mapping).",
+            style="bold",
+        )
     for note in found.notes:
         say(f"Note{f', line {note.line}' if note.line else ''}: {note.text}")
     for fault in found.faults:
@@ -107,8 +117,8 @@ def _show(file: Path, found: CohortFile, report: ImportReport, rejected: Path, *
             verb = "refused" if row.what == "refused" else f"needs a person, {what.replace('_', ' ')} not accepted"
             say(f"Line {row.line} ({row.identifier}) {verb}: {refusal.because} ({refusal.code}).")
     for concern in found.concerns:
-        words = concern.looks_like.replace("_", " ")
-        say(f"Line {concern.line}, {concern.column}: looks like a {words}, a person must read it: {concern.text!r}")
+        words = LOOKS[concern.looks_like]
+        say(f"Line {concern.line}, {concern.column}: {words}, a person must read it: {concern.text!r}")
     _show_summary(found, report, rejected, dry_run=dry_run)
 
 
@@ -143,7 +153,9 @@ def _as_json(found: CohortFile, report: ImportReport, rejected: Path | None) -> 
             }
             for row in report.rows
         ],
-        "concerns": [{"line": c.line, "column": c.column, "text": c.text, "looks_like": c.looks_like} for c in found.concerns],
+        "concerns": [
+            {"line": c.line, "column": c.column, "text": c.text, "looks_like": c.looks_like} for c in found.concerns
+        ],
         "unmapped": list(found.unmapped),
         "rejected_file": str(rejected) if rejected else None,
     }
@@ -170,5 +182,12 @@ def concerns(
     if as_json:
         show_json(found)
         return
-    rows = [(c["id"], c["looks_like"], c["patient_id"], c["place"], c["text"], day(c["raised_at"].date())) for c in found]
-    grid("Free text for a person", ("Id", "Looks like", "No.", "Where", "Text", "Raised"), rows, "No free text waits.")
+    rows = [
+        (c["id"], c["looks_like"], c["patient_id"], c["place"], c["text"], day(c["raised_at"].date())) for c in found
+    ]
+    grid(
+        "Free text for a person",
+        ("Id", "Looks like", "No.", "Where", "Text", "Raised"),
+        rows,
+        "No free text waits.",
+    )

@@ -19,7 +19,8 @@ REFUSED = 2
 E_MARK = "[E]"
 E_NOTE = "[E] = engineering choice, not in the sources; needs clinical sign-off."
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+# A pipe has no width: wide enough for a worklist row on one line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 220)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -52,7 +53,7 @@ def refuse(refusal: Refusal, *, as_json: bool) -> NoReturn:
 
 
 def say(message: str = "", style: str | None = None) -> None:
-    console.print(message, style=style, markup=False)
+    console.print(message, style=style, markup=False, soft_wrap=not console.is_terminal)
 
 
 def grid(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

@@ -11,8 +11,10 @@ from coordinator.cli.output import E_NOTE, console, day, fail, grid, marked, pro
 from coordinator.patient import EpisodePage, PatientPage, patient_page
 from pathway.calendar import local_date, show_date, show_instant
 from pathway.guideline import Guideline
-from pathway.preview import Expected, preview as look_ahead
-from persistence.worklist import WorkItem, people_names, worklist as read_worklist
+from pathway.preview import Expected
+from pathway.preview import preview as look_ahead
+from persistence.worklist import WorkItem, people_names
+from persistence.worklist import worklist as read_worklist
 
 
 @app.command()
@@ -41,7 +43,7 @@ def worklist(
         day_shown = show_date(local_date(then or now, settings.zone))
         grid(
             f"Worklist of {day_shown}: {len(wanted)} tasks, red flags first, then most overdue",
-            ("When", "Patient", "No.", "Where", "Do next", "Who", "Owner", "Sources"),
+            ("When", "Patient", "Where", "Do next", "Who", "Owner", "Why"),
             [_work_row(item, store.engine.guideline) for item in shown],
             f"No work is {'open' if due == 'all' else 'due'} on {day_shown}. `--due all` shows what lies ahead.",
         )
@@ -59,8 +61,7 @@ def _work_row(item: WorkItem, guideline: Guideline) -> tuple[str, ...]:
     late = f"▲ {item.days_overdue} d overdue" if item.days_overdue else f"{item.when} {day(item.due)}"
     return (
         f"⚑ {late}" if item.red_flag else late,
-        f"{item.name}, born {day(item.birth_date)}",
-        item.patient,
+        f"{item.name}, born {day(item.birth_date)}, No. {item.patient}",
         guideline.states[item.state].shown(item.sub),
         f"{marked(item.title, engineering=item.engineering)} [{item.code}]",
         item.role,
@@ -217,7 +218,13 @@ def _episode_json(page: EpisodePage, guideline: Guideline) -> dict[str, Any]:
             for advice in page.advice
         ],
         "past": [
-            {"recorded_at": t.recorded_at, "occurred_at": t.occurred_at, "what": t.what, "who": t.who, "rule": t.rule}
+            {
+                "recorded_at": t.recorded_at,
+                "occurred_at": t.occurred_at,
+                "what": t.what,
+                "who": t.who,
+                "rule": t.rule,
+            }
             for t in page.past
         ],
         "ahead": [_ahead_json(expected) for expected in page.ahead],

@@ -30,9 +30,7 @@ EventOption = Annotated[str | None, typer.Option("--event-id", help="The sender'
 PairsArgument = Annotated[list[str] | None, typer.Argument(help="field=value pairs, such as nrs=6 trend=worsening.")]
 
 
-def record(
-    person: Person | str, step: Step, *, episode: int | None = None, as_json: bool = False
-) -> None:
+def record(person: Person | str, step: Step, *, episode: int | None = None, as_json: bool = False) -> None:
     """Record one step and say what came of it; exit code 2 when it was refused."""
     if step.actor not in ROLES:
         fail(f"--as {step.actor!r} is not a role; expected coordinator or clinician; nothing was saved.")
@@ -52,7 +50,12 @@ def report(outcome: Outcome, guideline: Guideline, *, as_json: bool) -> None:
                 "accepted": True,
                 "duplicate": outcome.duplicate,
                 "episodes": [
-                    {"episode": c.episode.id, "state": c.episode.state, "sub": c.episode.sub, "effects": effects_of(c)}
+                    {
+                        "episode": c.episode.id,
+                        "state": c.episode.state,
+                        "sub": c.episode.sub,
+                        "effects": effects_of(c),
+                    }
                     for c in outcome.changes
                 ],
             }
@@ -97,14 +100,24 @@ def register(
     given: Annotated[str, typer.Option("--given")] = "",
     birth_date: Annotated[str | None, typer.Option("--born", help="dd-Mmm-yyyy.")] = None,
     sex: Annotated[str | None, typer.Option("--sex", help="F, M or other.")] = None,
-    fracture: Annotated[str | None, typer.Option("--fracture", help="Date of the fracture; leave out if unknown.")] = None,
-    precision: Annotated[str, typer.Option("--precision", help="How well the date is known: day, month, unknown.")] = "day",
-    identified: Annotated[str | None, typer.Option("--identified", help="Date of identification; default today.")] = None,
-    mechanism: Annotated[str, typer.Option("--mechanism", help="atraumatic, low_energy, high_energy or unknown.")] = "unknown",
+    fracture: Annotated[
+        str | None, typer.Option("--fracture", help="Date of the fracture; leave out if unknown.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="How well the date is known: day, month, unknown.")
+    ] = "day",
+    identified: Annotated[
+        str | None, typer.Option("--identified", help="Date of identification; default today.")
+    ] = None,
+    mechanism: Annotated[
+        str, typer.Option("--mechanism", help="atraumatic, low_energy, high_energy or unknown.")
+    ] = "unknown",
     first_fracture: Annotated[bool | None, typer.Option("--first-fracture/--earlier-fracture")] = None,
     owner: Annotated[str | None, typer.Option("--owner", help="Who looks after the patient.")] = None,
     further: Annotated[bool, typer.Option("--further", help="A further fracture of a known patient.")] = False,
-    scope_override: Annotated[bool, typer.Option("--scope-override", help="A clinician takes in another level.")] = False,
+    scope_override: Annotated[
+        bool, typer.Option("--scope-override", help="A clinician takes in another level.")
+    ] = False,
     role: RoleOption = "coordinator",
     by: ByOption = "",
     event_id: EventOption = None,
@@ -171,7 +184,9 @@ def decide(
     patient: PatientArgument,
     kind: Annotated[str, typer.Argument(help="The decision: " + ", ".join(DECISION_KINDS))],
     pairs: PairsArgument = None,
-    outcome: Annotated[str | None, typer.Option("--outcome", help="continue, resolved, image, refer_augmentation ...")] = None,
+    outcome: Annotated[
+        str | None, typer.Option("--outcome", help="continue, resolved, image, refer_augmentation ...")
+    ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, in words.")] = None,
     episode: EpisodeOption = None,
     role: RoleOption = "clinician",
@@ -245,9 +260,7 @@ def correct(
 @app.command()
 def admin(
     patient: PatientArgument,
-    kind: Annotated[
-        str, typer.Argument(help="death, death_correction, withdraw, transfer_out, move_site or assign.")
-    ],
+    kind: Annotated[str, typer.Argument(help="death, death_correction, withdraw, transfer_out, move_site or assign.")],
     pairs: PairsArgument = None,
     reason: Annotated[str | None, typer.Option("--reason")] = None,
     on: Annotated[str | None, typer.Option("--on", help="The day it happened.")] = None,
@@ -294,5 +307,3 @@ def staff(
             say(f"{person['role']:<12} {person['name']} <{person['email']}>{'' if person['active'] else ' (inactive)'}")
         if not people and not as_json:
             say("Nobody is told anything yet. Add a colleague: pathway staff NAME@HOSPITAL --role coordinator")
-
-

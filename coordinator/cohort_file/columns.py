@@ -47,9 +47,7 @@ def stated_order(headings: tuple[str, ...], mapping: Mapping) -> Order | None:
 def assign_columns(headings: tuple[str, ...], mapping: Mapping) -> Assignment:
     """Give every column its data element, or say why it has none."""
     mapped = _mapped(mapping)
-    ours = (
-        _OURS if LINE in map(_same, headings) and any(_same(each) in _OURS - {LINE} for each in headings) else set()
-    )
+    ours = _OURS if LINE in map(_same, headings) and any(_same(each) in _OURS - {LINE} for each in headings) else set()
     first = [_column(at, heading, mapped, ours) for at, heading in enumerate(headings)]
     fitting, unit_notes = _in_their_units(first)
     columns, clash_notes = _one_column_each(fitting)

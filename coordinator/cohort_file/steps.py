@@ -45,9 +45,7 @@ def _same_names(names: str) -> dict[str, str]:
 
 _PERSON = _same_names("birth_date sex")
 _FRACTURE = _same_names("level mechanism first_fracture identification_date")
-_NEURO_ITEMS = _same_names(
-    "motor_deficit sensory_deficit reflex_abnormal bowel_bladder reduced_rectal_tone radicular"
-)
+_NEURO_ITEMS = _same_names("motor_deficit sensory_deficit reflex_abnormal bowel_bladder reduced_rectal_tone radicular")
 # Rectal tone is examined only when indicated, so "normal" does not say that it was.
 _NORMAL_NEURO = dict.fromkeys(
     ("motor_deficit", "sensory_deficit", "reflex_abnormal", "bowel_bladder", "radicular"), False
@@ -152,9 +150,7 @@ def _observations(row: Readings) -> Iterator[_Said]:
 
 
 def _observed(kind: str, data: Data, occurred: date | None) -> _Said:
-    shown = ", ".join(
-        f"{key.replace('_', ' ')} {_shown(value)}" for key, value in data.items() if key != "effective"
-    )
+    shown = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in data.items() if key != "effective")
     dated = f" on {show_date(occurred)}" if occurred else ""
     return _Said("observe", kind, data, occurred, f"{kind.replace('_', ' ')}{dated}: {shown}")
 

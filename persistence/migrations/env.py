@@ -1,5 +1,7 @@
 """Alembic's way in: always on a connection that the project has opened."""
 
+from typing import Literal
+
 from alembic import context
 from sqlmodel import SQLModel
 
@@ -7,7 +9,7 @@ import persistence.models  # noqa: F401 importing it fills the metadata
 from persistence.utc import UtcDateTime
 
 
-def _render(kind: str, found: object, _context: object) -> str | bool:
+def _render(kind: str, found: object, _context: object) -> str | Literal[False]:
     return "UtcDateTime()" if kind == "type" and isinstance(found, UtcDateTime) else False
 
 

@@ -312,9 +312,7 @@ def test_one_telling_date_decides_for_the_whole_file():
 
 def test_a_file_with_both_habits_stays_undecided():
     rows = [{"DOB": "03/04/1950"}, {"Date seen": "27/01/2026"}, {"Date seen": "01/27/2026"}]
-    numbered = [
-        {"NHS No": n, **row} for n, row in zip(["9991002375", "9991003746", "9991005110"], rows, strict=True)
-    ]
+    numbered = [{"NHS No": n, **row} for n, row in zip(["9991002375", "9991003746", "9991005110"], rows, strict=True)]
     cohort = read(sheet(*numbered))
     assert "written both ways" in cohort.date_order_because
     assert [row.line for row in cohort.refused] == [2]

@@ -157,8 +157,7 @@ class Clinic:
         """Every move: the day on the wall, the rule, and where it led."""
         moves = self.heard("transition")
         return [
-            (self.shown(a.at)[:10], str(a.event["rule"]), _path(a.event["to"], a.event.get("to_sub")))
-            for a in moves
+            (self.shown(a.at)[:10], str(a.event["rule"]), _path(a.event["to"], a.event.get("to_sub"))) for a in moves
         ]
 
     def shown(self, instant: datetime) -> str:

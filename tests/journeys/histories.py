@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pathway.calendar import local_date
+from pathway.engine import Engine
 from pathway.deciding import BELONGS_TO, OUTCOMES, TRIGGERS
 from pathway.journal import Step
 from tests.journeys.people import ENGINE, GUIDELINE, STABLE, WELL, ZONES
@@ -231,11 +232,12 @@ def histories(
     profiles: tuple[str, ...] = tuple(GUIDELINE.profiles),
     make: Callable[[date], st.SearchStrategy[Step]] | None = None,
     may_be_down: bool = True,
+    engine: Engine = ENGINE,
 ) -> History:
     """A registration, an opening and up to `longest` visits or further things told (of what `make` makes)."""
     zone, profile = draw(st.sampled_from(zones)), draw(st.sampled_from(profiles))
     told = _opening(draw, START, zone)
-    seen = _Seen(MemoryWorld(ENGINE, zone, profile))
+    seen = _Seen(MemoryWorld(engine, zone, profile))
     for _ in range(draw(st.integers(1, longest))):
         path = seen.place(told)
         at = told[-1].at + timedelta(seconds=draw(st.sampled_from((*GAPS, *GAPS, *LONG))))

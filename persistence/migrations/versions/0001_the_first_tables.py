@@ -146,10 +146,7 @@ def _episode() -> None:
     )
     with op.batch_alter_table("episode", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_episode_due",
-            ["next_wake_at", "id"],
-            unique=False,
-            sqlite_where=sa.text("next_wake_at IS NOT NULL"),
+            "ix_episode_due", ["next_wake_at", "id"], unique=False, sqlite_where=sa.text("next_wake_at IS NOT NULL")
         )
         batch_op.create_index(batch_op.f("ix_episode_patient_id"), ["patient_id"], unique=False)
         batch_op.create_index("ix_episode_state", ["state", "sub"], unique=False)
@@ -197,8 +194,8 @@ def _reminder() -> None:
     op.create_table(
         "reminder",
         sa.Column("key", sa.String(), nullable=False),
-        sa.Column("episode_id", sa.String(), nullable=False),
-        sa.Column("patient_id", sa.String(), nullable=False),
+        sa.Column("episode_id", sa.String(), nullable=True),
+        sa.Column("patient_id", sa.String(), nullable=True),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),

@@ -1,0 +1,120 @@
+"""What the house keeps beside the journals: who people are, who is told, free text for a person, jobs that ran."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+from persistence import models
+from persistence.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who somebody is: identity stays in the patient table, the journal speaks of the identifier only."""
+
+    id: str
+    zone: str
+    profile: str = "default"
+    surname: str = ""
+    given: str = ""
+
+
+def table(model: type[SQLModel]) -> Any:
+    return model.__table__  # type: ignore[attr-defined]  # every table model has one
+
+
+def upsert(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], *, keep: bool = False) -> None:
+    """Insert, or overwrite what has the same key; with `keep`, what is there stays as it is."""
+    if not rows:
+        return
+    target = table(model)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(target)
+    keys = [column.name for column in target.primary_key.columns]
+    if keep:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    else:
+        others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
+    connection.execute(statement, rows)
+
+
+class Registry:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # ---------------------------------------------------------------- people
+
+    def person(self, patient: str) -> Any:
+        """The identity row of a patient, or None."""
+        people = table(models.Patient)
+        with self.database.reading() as connection:
+            return connection.execute(select(people).where(people.c.id == patient)).first()
+
+    def name_person(self, person: Person) -> None:
+        """Keep the name of a person who is known by identifier; a name once known is not overwritten."""
+        people = table(models.Patient)
+        unnamed = (people.c.id == person.id) & (people.c.surname == "") & (people.c.given == "")
+        with self.database.writing() as connection:
+            values = {"surname": person.surname, "given": person.given}
+            connection.execute(update(people).where(unnamed).values(**values))
+
+    def keep_user(self, email: str, name: str, role: str, *, active: bool) -> None:
+        """Add or change a colleague who is told things."""
+        row = {"email": email, "name": name, "role": role, "active": active}
+        with self.database.writing() as connection:
+            upsert(connection, models.User, [row])
+
+    def users(self) -> list[dict[str, Any]]:
+        people = table(models.User)
+        with self.database.reading() as connection:
+            rows = connection.execute(select(people).order_by(people.c.role, people.c.email)).mappings()
+            return [dict(row) for row in rows]
+
+    # ---------------------------------------------------------------- free text for a person
+
+    def keep_concern(self, row: dict[str, Any]) -> None:
+        """Free text of a row that has no episode: kept until a person closes it. Twice is once."""
+        with self.database.writing() as connection:
+            upsert(connection, models.Concern, [row], keep=True)
+
+    def concerns(self) -> list[dict[str, Any]]:
+        """Every concern that nobody has closed, oldest first."""
+        concerns = table(models.Concern)
+        query = select(concerns).where(concerns.c.closed_at.is_(None)).order_by(concerns.c.raised_at)
+        with self.database.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def close_concern(self, name: str, at: datetime, by: str, because: str) -> bool:
+        """Close a concern with who and why; False when there is no open one of that id."""
+        concerns = table(models.Concern)
+        still_open = (concerns.c.id == name) & concerns.c.closed_at.is_(None)
+        values = {"closed_at": at, "closed_by": by, "closed_because": because}
+        with self.database.writing() as connection:
+            return connection.execute(update(concerns).where(still_open).values(**values)).rowcount == 1
+
+    # ---------------------------------------------------------------- jobs and the outbox
+
+    def job_ran(self, job: str) -> bool:
+        """Whether a job of that name has ever run on this database."""
+        runs = table(models.JobRun)
+        with self.database.reading() as connection:
+            return bool(connection.scalar(select(func.count()).where(runs.c.job == job)))
+
+    def mark_job(self, job: str, slot: str, at: datetime) -> None:
+        """Note that a job happened; the same slot twice is once."""
+        row = {"job": job, "slot": slot, "started_at": at, "finished_at": at, "report": "{}"}
+        with self.database.writing() as connection:
+            upsert(connection, models.JobRun, [row], keep=True)
+
+    def suppress_waiting(self, until: datetime, because: str, at: datetime) -> int:
+        """Take everything out of the outbox that fired up to `until`, with the reason; how many."""
+        outbox = table(models.Reminder)
+        old = (outbox.c.outcome == "waiting") & (outbox.c.fired_at <= until)
+        values = {"outcome": "suppressed", "because": because, "settled_at": at}
+        with self.database.writing() as connection:
+            return connection.execute(update(outbox).where(old).values(**values)).rowcount

@@ -1,0 +1,129 @@
+"""Each thing that happens by itself, as one plain function with `now`, for the heartbeat and the command line."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import perf_counter
+
+from pathway.calendar import local_date
+from persistence.store import Settled, Store
+from persistence.verify import Verified, verify
+from scheduler.census import Census, census
+from scheduler.channels import Channel
+from scheduler.digest import ROLES, Digest, send_digests
+from scheduler.job_runs import note_beat, once_a_day
+from scheduler.outbox import Delivered, deliver
+from scheduler.rows import tell_staff
+from scheduler.settle import never, settle_all
+
+LONGEST = 4000
+NAMED = 20
+
+
+class Interrupted(Exception):
+    """A long job was asked to stop."""
+
+
+def run_settle(
+    store: Store,
+    now: datetime,
+    *,
+    batch: int = 200,
+    on_batch: Callable[[Settled], None] | None = None,
+    stop: Callable[[], bool] = never,
+) -> Settled:
+    """Fire all that is due; `on_batch` is given what each batch did."""
+    begun = perf_counter()
+    found = settle_all(store, now, batch=batch, on_batch=on_batch, stop=stop)
+    report = {"episodes": found.episodes, "fired": found.fired, "set_aside": found.set_aside}
+    note_beat(store, "settle", now, {**report, "seconds": round(perf_counter() - begun, 3)})
+    return found
+
+
+def run_deliver(
+    store: Store,
+    channels: Sequence[Channel],
+    now: datetime,
+    *,
+    limit: int = 100,
+    stop: Callable[[], bool] = never,
+) -> Delivered:
+    """Send what waits in the outbox."""
+    begun = perf_counter()
+    found = deliver(store, channels, now, limit=limit, stop=stop)
+    report = {"line": found.line(), "seconds": round(perf_counter() - begun, 3)}
+    note_beat(store, "deliver", now, report)
+    return found
+
+
+def run_digest(
+    store: Store, channels: Sequence[Channel], now: datetime, *, zone: str, roles: Sequence[str] = ROLES
+) -> dict[str, Digest]:
+    """Send the digests that have not been sent on this local day; those sent, by role."""
+    return send_digests(store, channels, now, zone=zone, roles=roles)
+
+
+def run_census(store: Store, now: datetime, *, zone: str) -> Census:
+    """Count everybody; when it does not add up, staff are alerted, once a local day."""
+    found = _counted(store, now, zone)
+    note_beat(store, "census", now, _census_report(found))
+    return found
+
+
+def nightly_census(store: Store, now: datetime, *, zone: str) -> Census | None:
+    """The census of this local day; None if it was taken already."""
+    day = local_date(now, zone)
+    return once_a_day(store, "nightly:census", day, now, lambda: _counted(store, now, zone), _census_report)
+
+
+def _counted(store: Store, now: datetime, zone: str) -> Census:
+    found = census(store, now)
+    if not found.adds_up:
+        because = "; ".join([found.line(), *found.problems])
+        _alert(store, f"census:{local_date(now, zone).isoformat()}", "CENSUS", because, now)
+    return found
+
+
+def _census_report(found: Census) -> dict[str, object]:
+    return {"line": found.line(), "adds_up": found.adds_up}
+
+
+def run_verify(
+    store: Store, now: datetime, *, zone: str = "UTC", on_episode: Callable[[], None] | None = None
+) -> Verified:
+    """Replay every journal; staff are alerted to a difference, once a local day."""
+    found = _verified(store, now, zone, on_episode)
+    note_beat(store, "verify", now, _verify_report(found))
+    return found
+
+
+def nightly_verify(store: Store, now: datetime, *, zone: str, stop: Callable[[], bool] = never) -> Verified | None:
+    """The verification of this local day; None if it was done already.
+
+    Raises Interrupted when asked to stop, and leaves the day free.
+    """
+
+    def heed() -> None:
+        if stop():
+            raise Interrupted
+
+    day = local_date(now, zone)
+    return once_a_day(store, "nightly:verify", day, now, lambda: _verified(store, now, zone, heed), _verify_report)
+
+
+def _verified(store: Store, now: datetime, zone: str, on_episode: Callable[[], None] | None) -> Verified:
+    found = verify(store, on_episode)
+    if found.problems:
+        because = "; ".join([found.line(), *found.problems])
+        _alert(store, f"verify:{local_date(now, zone).isoformat()}", "VERIFY", because, now)
+    return found
+
+
+def _verify_report(found: Verified) -> dict[str, object]:
+    return {"line": found.line(), "lines": found.lines, "problems": found.problems[:NAMED]}
+
+
+def _alert(store: Store, key: str, code: str, because: str, now: datetime) -> None:
+    """Once for its key; a long list is cut, the whole of it is for the command line."""
+    shown = because if len(because) <= LONGEST else f"{because[:LONGEST]} ..."
+    with store.database.writing() as connection:
+        tell_staff(connection, key, code, shown, now)

@@ -1,0 +1,17 @@
+"""Properties are repeatable: the same examples every time, unless somebody goes looking for new ones.
+
+HYPOTHESIS_PROFILE=explore draws fresh and far more examples.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, database=None, suppress_health_check=SLOW_IS_FINE
+)
+settings.register_profile(
+    "explore", deadline=None, max_examples=5000, print_blob=True, suppress_health_check=SLOW_IS_FINE
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
