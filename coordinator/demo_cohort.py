@@ -24,6 +24,7 @@ from persistence.store import Person, Store
 
 OPENS, CLOSES, SATURDAY = 9, 17, 5
 CALLED_BEFORE = ("IMAGING_8W", "FAILURE_REVIEW")
+DAY_AND_NIGHT = ("K-SURG-ACK", "K-LATE-RESULT")
 
 
 def build(
@@ -48,13 +49,12 @@ def build(
 
 
 def _keep(store: Store, lives: "Iterable[Life]") -> None:
-    with store.database.writing() as connection:
-        changes = []
-        for life in lives:
-            first = life.case.episodes[0]
-            store._add_person(connection, life.person, first.opened_at, first.birth_date, first.sex)
-            changes += [Change(episode, tuple(life.journals[episode.id])) for episode in life.case.episodes]
-        store._write(connection, changes, {})
+    lives = list(lives)
+    people = {life.person.id: life.person for life in lives}
+    changes = [
+        Change(episode, tuple(life.journals[episode.id])) for life in lives for episode in life.case.episodes
+    ]
+    store.add_histories(people, changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Life:
 
     def _turned_to(self, code: str, opened: datetime) -> datetime:
         _, low, high = WORK[code]
-        if code == "K-SURG-ACK":
+        if code in DAY_AND_NIGHT:
             return opened + timedelta(seconds=round(self.rng.uniform(low, high) * 86400))
         return self.in_days(opened, low * self.story.pace, high * self.story.pace)
 
@@ -391,5 +391,5 @@ WORK: dict[str, tuple[Act, float, float]] = {
     "K-12M": (discharge, 1, 25),
     "K-CALC-STOP": (lambda visit: visit.observes("calcitonin", "clinician", action="stop"), 24, 31),
     "K-DATAQ": (lambda visit: visit.closes("K-DATAQ"), 0.2, 5),
-    "K-LATE-RESULT": (lambda visit: visit.closes("K-LATE-RESULT", actor="clinician"), 0.2, 3),
+    "K-LATE-RESULT": (lambda visit: visit.closes("K-LATE-RESULT", actor="clinician"), 0.1, 2),
 }

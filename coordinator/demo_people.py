@@ -63,11 +63,12 @@ class Story:
 PERFORMED = {"augmentation": "performed"}
 
 STORIES = (
-    Story("prompt", 46, (0.2, 545)),
+    Story("prompt", 44, (0.2, 545)),
     Story("just arrived", 12, (0.1, 9)),
     Story("slow to settle", 34, (3, 520), pain="slow"),
-    Story("late coordinator", 32, (5, 540), pain="slow", pace=2.6, calls=False),
-    Story("data missing", 18, (4, 420), pace=1.8, sparse=True, calls=False, leaves=("K-DXA", "K-CAVITD")),
+    Story("late coordinator", 30, (5, 540), pain="slow", pace=2.6, calls=False),
+    Story("data missing", 9, (4, 62), pace=1.8, sparse=True, calls=False, leaves=("K-DXA", "K-CAVITD")),
+    Story("data late", 10, (30, 420), pace=2.4, sparse=True, calls=False),
     Story("mistyped", 8, (40, 400), plan=(("typing_slip", 9, 25), ("retraction", 30, 36))),
     Story("worsening", 12, (30, 420), pain="worsens", plan=(("worse", 18, 26),), answers=PERFORMED),
     Story("short of breath", 4, (35, 300), pain="fails", plan=(("lungs", 20, 40),), answers=PERFORMED),
@@ -86,6 +87,7 @@ STORIES = (
     Story("referred", 6, (108, 140), pain="fails", pace=0.6, leaves=("K-AUG-OUTCOME",)),
     Story("just augmented", 8, (128, 160), pain="fails", pace=0.6, answers=PERFORMED),
     Story("augmented", 16, (165, 540), pain="fails", answers=PERFORMED),
+    Story("scan awaited", 4, (62, 80), pain="fails", leaves=("K-IMGREV",)),
     Story("declined", 8, (110, 400), pain="stubborn", answers={"augmentation": "declined"}),
     Story("surgical opinion", 4, (110, 400), pain="stubborn", answers={"augmentation": "surgery"}),
     Story("refracture", 8, (230, 540), plan=(("refracture", 130, 220),)),
@@ -96,7 +98,7 @@ STORIES = (
     Story("not dead", 2, (90, 400), plan=(("death", 20, 45), ("death_correction", 46, 48))),
     Story("moved away", 4, (60, 500), pain="slow", plan=(("transfer", 30, 150),)),
     Story("not a fracture", 4, (30, 500), plan=(("not_a_fracture", 5, 15),)),
-    Story("late result", 2, (60, 200), pain="slow", plan=(("transfer", 15, 30), ("late_result", -5, -0.5))),
+    Story("late result", 2, (60, 200), pain="slow", plan=(("transfer", 15, 30), ("late_result", -1.5, -0.1))),
     Story("late presenter", 10, (4, 420), pain="slow", fracture="long ago"),
     Story("date unknown", 10, (4, 420), fracture="unknown", plan=(("date_found", 20, 40),)),
     Story("month only", 7, (10, 500), fracture="month"),

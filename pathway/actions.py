@@ -97,12 +97,17 @@ def decline_augmentation(turn: Turn, _timer: Timer | None) -> None:
     turn.end_referral("augmentation", "declined")
 
 
+def arm_interval(turn: Turn, _timer: Timer | None) -> None:
+    turn.arm("INTERVAL_REVIEW")
+
+
 def withdraw_augmentation(turn: Turn, _timer: Timer | None) -> None:
     found = turn.episode.open_referral("augmentation")
     if found is not None:
         was_out = "sent" in (found.status, found.held_from)
-        turn.end_referral("augmentation", "withdrawn")
-        if was_out:
+        done = turn.data.get("outcome") == "augmented"
+        turn.end_referral("augmentation", "completed" if done else "withdrawn")
+        if was_out and not done:
             turn.notice("REFERRAL_WITHDRAWN", service="augmentation")
 
 
@@ -173,6 +178,14 @@ def name_open_referrals(turn: Turn, _timer: Timer | None) -> None:
 
 
 def restore_after_death(turn: Turn, _timer: Timer | None) -> None:
+    """Everything is as it was; a service that was told of the death must hear from staff, not from us."""
+    cancelled = (turn.episode.closed or {}).get("referrals", [])
+    for referral in list(turn.episode.referrals):
+        for service, n, status, held_from in cancelled:
+            if (referral.service, referral.n) == (service, n):
+                turn.change_referral(referral, status, held_from=held_from)
+    if cancelled:
+        turn.notice("REFERRALS_RESTORED", services=[row[0] for row in cancelled])
     _restore(turn, every_timer=True)
 
 
@@ -218,6 +231,7 @@ ACTIONS: dict[str, Action] = {
         propose_augmentation,
         send_augmentation,
         decline_augmentation,
+        arm_interval,
         withdraw_augmentation,
         withdraw_held_augmentation,
         complete_augmentation,

@@ -35,6 +35,10 @@ def correct(turn: Turn, machine: Machine) -> Refusal | None:
         expected = ", ".join(corrections)
         because = f"{turn.step.kind!r} cannot be corrected; expected one of {expected}; nothing was saved"
         return Refusal("OUT_OF_RANGE", because)
+    state = turn.guideline.states[turn.episode.state]
+    if state.terminal and turn.step.kind != "observation":
+        because = f"the episode is closed ({state.title}); a clinician may reopen it and correct the date then"
+        return Refusal("TERMINAL", because)
     return corrections[turn.step.kind](turn, machine)
 
 
@@ -123,7 +127,7 @@ def _redate_one(turn: Turn, rule: TimerRule, timer: Timer) -> None:
         return
     if timer.waiting:
         turn.arm(rule.code)
-    elif due > turn.today:
+    elif due > timer.due:
         _rearm(turn, rule, due)
 
 

@@ -62,13 +62,15 @@ BELONGS_TO = {
     "complete_post_procedure": "POST_PROCEDURE",
 }
 DECISION_KINDS = tuple(dict.fromkeys([*(kind for kind, _ in TRIGGERS), "referral_outcome"]))
+EIGHT_WEEK = frozenset({"continue", "resolved", "imaging_continue", "imaging_reassess"})
 # Decisions about the course of care: each settles a three-month review that has fallen due.
 THREE_MONTH = frozenset(
     {
         "continue",
         "image",
+        "imaging_continue",
+        "imaging_reassess",
         "resolved",
-        "refer_augmentation",
         "refer_surgery",
         "confirm_augmentation",
         "decline_augmentation",
@@ -88,6 +90,10 @@ def decide(turn: Turn, machine: Machine) -> Refusal | None:
     refusal = move(turn, machine, trigger)
     if refusal is None and trigger == "reopen":
         _reopened(turn, machine)
+    referred = trigger == "refer_augmentation" and turn.episode.state == "AUGMENTATION_REFERRAL"
+    if refusal is None and referred:
+        # Asked for, but first sent to imaging (TR-09), the three-month decision stays owed.
+        _settle_three_months(turn)
     return refusal
 
 
@@ -138,7 +144,7 @@ def _settle_milestones(turn: Turn, trigger: str) -> None:
     """What this decision finishes, should it be accepted (a refused turn is dropped whole)."""
     if turn.step.kind == "complete_reassessment":
         _settle_reassessment(turn)
-    if trigger in ("continue", "imaging_continue", "imaging_reassess") and turn.episode.care_start:
+    if trigger in EIGHT_WEEK and turn.episode.care_start:
         _settle_eight_weeks(turn)
     if trigger in THREE_MONTH:
         _settle_three_months(turn)
@@ -205,11 +211,11 @@ def close_by_hand(turn: Turn, _machine: Machine) -> Refusal | None:
     if rule is None or how not in HOWS:
         expected = f"a task of the pathway closed as {', '.join(HOWS)}"
         return Refusal("OUT_OF_RANGE", f"{code!r} as {how!r} is not known; expected {expected}")
+    if turn.episode.open_task(code) is None:
+        return Refusal("TERMINAL" if _closed(turn) else "STATE", f"{code} is not open")
     role = "clinician" if how != "done" else rule.person_role
     if RANK.get(turn.step.actor, 0) < RANK[role]:
         return Refusal("ROLE", f"closing {code} as {how.replace('_', ' ')} needs a {role}")
-    if turn.episode.open_task(code) is None:
-        return Refusal("STATE", f"{code} is not open")
     if "person" not in rule.closed_by:
         return Refusal("STATE", f"{code} closes only when {rule.closes}; it cannot be ticked off")
     if how != "done" and not str(turn.data.get("reason") or "").strip():

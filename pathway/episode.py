@@ -196,8 +196,8 @@ class Episode:
         return next((t for t in self.timers if t.code == code and t.waiting), None)
 
     def owed(self, code: str) -> Timer | None:
-        """The fired timer of a milestone that nothing has satisfied yet."""
-        if code in self.satisfied:
+        """The fired timer of a milestone that nothing has satisfied yet and no newer date has replaced."""
+        if code in self.satisfied or self.waiting_timer(code):
             return None
         fired = [t for t in self.timers if t.code == code and t.status == "fired"]
         return fired[-1] if fired else None

@@ -128,6 +128,12 @@ def pain_resolved(turn: Turn) -> Verdict:
     return Verdict(False, because, "CONTRADICTION")
 
 
+def pain_not_resolved(turn: Turn) -> Verdict:
+    if not pain_resolved(turn).holds:
+        return Verdict(True, "the newest status does not say that pain has resolved")
+    return Verdict(False, "the newest status says that pain has resolved", "CONTRADICTION")
+
+
 def eight_weeks_settled(turn: Turn) -> Verdict:
     due = turn.episode.onset + timedelta(days=turn.profile["imaging8w_days"])
     if turn.today < due or "IMAGING_8W" in turn.episode.satisfied or _never_due(turn):
@@ -278,6 +284,7 @@ GUARDS: dict[str, Guard] = {
         care_start_in_order,
         symptoms_fresh,
         pain_resolved,
+        pain_not_resolved,
         eight_weeks_settled,
         eight_weeks_settled_by_review,
         eight_week_imaging_automatic,

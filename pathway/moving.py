@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pathway import assessments
-from pathway.actions import ACTIONS
+from pathway.actions import ACTIONS, start_care_if_none
 from pathway.episode import Episode, Place, Timer
 from pathway.journal import Refusal
 from pathway.machine import Machine, Move
@@ -128,6 +128,7 @@ def _close(turn: Turn, destination: Place) -> None:
         "before": remembered if turn.guideline.is_terminal(place.state) else None,
         "timers": [[timer.code, timer.due.isoformat()] for timer in waiting],
         "tasks": [[task.code, task.n] for task in tasks],
+        "referrals": [[r.service, r.n, r.status, r.held_from] for r in episode.referrals if r.open],
     }
     for timer in waiting:
         turn.cancel_timer(timer.code, f"entered {destination.state}")
@@ -181,6 +182,7 @@ def _reopen_if_left(turn: Turn, timer_code: str, task_code: str) -> None:
 
 def _enter_conservative_care(turn: Turn, machine: Machine) -> None:
     """Milestones that fired and were never satisfied speak again, without a second milestone reminder."""
+    start_care_if_none(turn, None)
     ranked = turn.guideline.timers
     owed = [t for t in (turn.episode.owed(code) for code in ranked if ranked[code].milestone) if t]
     for timer in sorted(owed, key=lambda t: (t.due, ranked[t.code].rank)):

@@ -34,11 +34,12 @@ def observe(turn: Turn, machine: Machine) -> Refusal | None:
         return Refusal(faults[0].code, "; ".join(fault.message for fault in faults))
     if faults:
         effective = _salvage(turn, good, faults, effective)
+    known_predictors = assessments.failure_risk(turn.episode, turn.profile).met
     observation = _keep(turn, kind, good, effective)
     if turn.guideline.is_terminal(turn.episode.state):
         _late_result(turn, observation)
     else:
-        _react(turn, machine, observation)
+        _react(turn, machine, observation, known_predictors)
     return None
 
 
@@ -52,7 +53,8 @@ def _contradictions(turn: Turn, kind: str, good: dict[str, Any], effective: date
     if kind == "symptoms" and good.get("resolved") and nrs is not None and nrs > turn.profile["mild_nrs"]:
         message = f"pain is said to be resolved but scored {nrs:g}/10; not saved"
         return [Fault("CONTRADICTION", "resolved", message)]
-    if kind == "calcitonin" and effective < turn.episode.identification:
+    started = kind == "calcitonin" and good.get("action") == "start"
+    if started and effective < turn.episode.identification:
         message = "calcitonin cannot start before the fracture was identified; not saved"
         return [Fault("DATE_ORDER", "date", message)]
     return []
@@ -90,7 +92,9 @@ def _late_result(turn: Turn, observation: Observation) -> None:
         turn.open_task("K-LATE-RESULT")
 
 
-def _react(turn: Turn, machine: Machine, observation: Observation) -> None:
+def _react(
+    turn: Turn, machine: Machine, observation: Observation, known_predictors: tuple[str, ...]
+) -> None:
     """Precedence at one instant: red flag, suspected malignancy, changed symptoms, early indication."""
     close_data_tasks(turn, observation)
     flags = _immediate(turn, observation.kind, dict(observation.data))
@@ -99,7 +103,7 @@ def _react(turn: Turn, machine: Machine, observation: Observation) -> None:
     _judge_malignancy(turn, machine, observation)
     if observation.kind == "symptoms":
         _changed_symptoms(turn, machine, observation)
-    _early_indication(turn, machine, observation)
+    _early_indication(turn, machine, observation, known_predictors)
 
 
 def red_flag(turn: Turn, machine: Machine, flags: tuple[str, ...], source: str) -> None:
@@ -191,10 +195,14 @@ def _changed_symptoms(turn: Turn, machine: Machine, observation: Observation) ->
         turn.open_task("K-IMG-PREPROC")
 
 
-def _early_indication(turn: Turn, machine: Machine, observation: Observation) -> None:
+def _early_indication(
+    turn: Turn, machine: Machine, observation: Observation, known_predictors: tuple[str, ...]
+) -> None:
     if turn.episode.state != "CONSERVATIVE_CARE":
         return
     stated = _states_indication(turn.episode, observation)
+    if set(assessments.failure_risk(turn.episode, turn.profile).met) - set(known_predictors):
+        stated.add("failure_predictor")
     current = assessments.early_indications(turn.episode, turn.profile)
     if any(name in current for name in INDICATIONS.get(observation.kind, ()) if name in stated):
         refusal = move(turn, machine, "early_indication")
@@ -212,7 +220,6 @@ def _states_indication(episode: Episode, observation: Observation) -> set[str]:
         "hospitalised_for_pain": data.get("hospitalised_for_pain"),
         "analgesics_contraindicated": data.get("contraindicated"),
         "deformity": data.get("significant_deformity") or data.get("progressive_kyphosis"),
-        "failure_predictor": any(n in data for n in ("collapse_pct", "t_score", "bmi", "weight_kg")),
     }
     return {name for name, holds in stated.items() if holds}
 
@@ -223,6 +230,8 @@ def _states_indication(episode: Episode, observation: Observation) -> set[str]:
 def close_data_tasks(turn: Turn, observation: Observation) -> None:
     for code in tasks_closed_by(turn, observation):
         turn.close_task(code, "data")
+    if turn.episode.owed("IMAGING_8W") and assessments.eight_week_imaging(turn.episode, turn.profile):
+        turn.satisfy("IMAGING_8W", "imaging")
     if observation.kind == "calcitonin" and observation.data.get("action") == "start":
         _calcitonin_started(turn, observation)
     agent = str(observation.data.get("agent", "")).lower()

@@ -104,6 +104,8 @@ def _out_of_scope(data: Mapping[str, Any], actor: str, guideline: Guideline) -> 
 def _already_known(
     level: Any, fracture: Any, siblings: Sequence[Episode], guideline: Guideline, *, further: bool
 ) -> Refusal | None:
+    if any(sibling.state == "DECEASED" for sibling in siblings):
+        return Refusal("TERMINAL", "the patient is recorded as deceased; correct the death first")
     for sibling in siblings:
         same_day = fracture is not None and sibling.fracture_date == fracture
         if sibling.level == level and same_day:

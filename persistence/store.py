@@ -126,6 +126,14 @@ class Store(Registry):
                 raise
             return Case(person.id, person.zone, person.profile)
 
+    def add_histories(self, people: Mapping[str, Person], changes: Sequence[Change]) -> None:
+        """Whole new episodes, made by this engine elsewhere, in one transaction; raises Outrun if one is known."""
+        with self.database.writing() as connection:
+            for change in changes:
+                episode, at = change.episode, change.entries[0].recorded_at
+                self._add_person(connection, people[episode.patient], at, episode.birth_date, episode.sex)
+            self._write(connection, changes, {})
+
     def _add_person(
         self, connection: Connection, person: Person, at: datetime, birth_date: Any, sex: str | None
     ) -> None:

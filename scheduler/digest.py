@@ -70,10 +70,15 @@ class Digest:
 
 
 def _lines(item: WorkItem) -> Iterator[str]:
-    late = f"{item.days_overdue} days overdue" if item.days_overdue else f"due {show_date(item.due)}"
     yield f"{'RED FLAG  ' if item.red_flag else ''}{item.name}, {item.patient}"
-    yield f"  {item.title}{' [E]' if item.engineering else ''}: {late}"
+    yield f"  {item.title}{' [E]' if item.engineering else ''}: {_when(item)}"
     yield f"  Why: {', '.join(item.cites)}"
+
+
+def _when(item: WorkItem) -> str:
+    if not item.days_overdue:
+        return f"due {show_date(item.due)}"
+    return f"{item.days_overdue} {'day' if item.days_overdue == 1 else 'days'} overdue"
 
 
 def digest(store: Store, now: datetime, role: str, *, zone: str = "UTC") -> Digest:

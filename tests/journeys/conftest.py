@@ -9,9 +9,14 @@ from hypothesis import HealthCheck, settings
 
 SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 settings.register_profile(
-    "repeatable", derandomize=True, deadline=None, database=None, suppress_health_check=SLOW_IS_FINE
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=40,
+    suppress_health_check=SLOW_IS_FINE,
 )
 settings.register_profile(
-    "explore", deadline=None, max_examples=5000, print_blob=True, suppress_health_check=SLOW_IS_FINE
+    "explore", deadline=None, database=None, max_examples=3000, suppress_health_check=SLOW_IS_FINE
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pathway.calendar import local_date
-from pathway.engine import Engine
 from pathway.deciding import BELONGS_TO, OUTCOMES, TRIGGERS
+from pathway.engine import Engine
 from pathway.journal import Step
 from tests.journeys.people import ENGINE, GUIDELINE, STABLE, WELL, ZONES
 from tests.memory_world import MemoryWorld

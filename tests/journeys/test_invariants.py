@@ -43,7 +43,7 @@ measured, not proved. Of INV-21 the profile's version is not looked for: the jou
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from pathway import assessments
 from pathway.advice import advice
@@ -79,7 +79,6 @@ def open_episodes(moment: Moment):
 # ---------------------------------------------------------------- at every moment
 
 
-@settings(max_examples=150)
 @given(histories())
 def test_every_invariant_holds_after_every_step(history):
     for moment in moments(history):
@@ -87,7 +86,6 @@ def test_every_invariant_holds_after_every_step(history):
         assert not [v for v in found if not any(known in v for known in FOUND)]
 
 
-@settings(max_examples=60)
 @given(histories(may_be_down=False))
 def test_every_state_has_the_work_that_leads_out_of_it(history):
     for moment in moments(history):
@@ -98,7 +96,6 @@ def test_every_state_has_the_work_that_leads_out_of_it(history):
             assert at_work & wanted if wanted else at_work | clocks, episode.path
 
 
-@settings(max_examples=60)
 @given(histories(may_be_down=False))
 def test_conservative_care_never_sits_on_an_owed_milestone(history):
     for moment in moments(history):
@@ -107,7 +104,6 @@ def test_conservative_care_never_sits_on_an_owed_milestone(history):
                 assert not [t.code for t in episode.timers if episode.owed(t.code) == t], episode.timers
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_every_clock_stands_on_its_anchor(history):
     anchors = {"onset": "onset", "care_start": "care_start", "procedure": "procedure"}
@@ -121,7 +117,6 @@ def test_every_clock_stands_on_its_anchor(history):
                     assert timer.due == offset_by(getattr(episode, rule.anchor), span), timer
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_bone_work_never_gets_lost(history):
     for moment in moments(history):
@@ -132,7 +127,6 @@ def test_bone_work_never_gets_lost(history):
                 assert last.status == "open" or ended, (code, last)
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_a_refused_step_changes_nothing_but_the_journal(history):
     before: dict = {}
@@ -150,7 +144,6 @@ def test_a_refused_step_changes_nothing_but_the_journal(history):
 # ---------------------------------------------------------------- red flags and referrals
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_a_red_flag_moves_at_once_scheduler_or_not(history):
     for moment in moments(history):
@@ -158,7 +151,6 @@ def test_a_red_flag_moves_at_once_scheduler_or_not(history):
             assert not episode.open_flags() or episode.state == "SURGICAL_REFERRAL"
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_a_critical_result_is_never_dropped(history):
     for moment in moments(history):
@@ -168,7 +160,6 @@ def test_a_critical_result_is_never_dropped(history):
                 assert episode.state == "DECEASED" or episode.open_task("K-LATE-RESULT")
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_only_a_clinician_stands_a_red_flag_down(history):
     for entry, move in caused(walked(history), "transition"):
@@ -179,7 +170,6 @@ def test_only_a_clinician_stands_a_red_flag_down(history):
             assert entry.actor == "clinician" or administrative or further_flag, move
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_nothing_is_sent_without_a_clinician(history):
     for entry, referral in caused(walked(history), "referral"):
@@ -187,7 +177,6 @@ def test_nothing_is_sent_without_a_clinician(history):
             assert (entry.actor, entry.kind) == ("clinician", "decide"), referral
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_augmentation_is_never_early_without_a_reason(history):
     profile = profile_of(history)
@@ -199,7 +188,6 @@ def test_augmentation_is_never_early_without_a_reason(history):
             assert in_time or early or entry.step.data.get("override_reason")
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_augmentation_never_goes_out_on_old_images(history):
     for moment in moments(history):
@@ -215,21 +203,18 @@ def sent_for_augmentation(moment: Moment):
 # ---------------------------------------------------------------- the journal
 
 
-@settings(max_examples=100)
 @given(histories())
 def test_a_journal_replays_to_the_episode_it_made(history):
     for episode, lines in journals(walked(history)):
         assert to_document(ENGINE.replay(lines)) == to_document(episode)
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_an_episode_survives_its_own_document(history):
     for episode, _ in journals(walked(history)):
         assert from_document(json.loads(json.dumps(to_document(episode)))) == episode
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_moves_form_a_chain_with_rule_and_actor(history):
     for episode, lines in journals(walked(history)):
@@ -240,7 +225,6 @@ def test_moves_form_a_chain_with_rule_and_actor(history):
         assert all(move["rule"] and move["actor"] and move["profile"] for move in moves)
 
 
-@settings(max_examples=40)
 @given(histories())
 def test_all_advice_and_every_move_cite_lines_that_exist(history):
     for moment in moments(history):
@@ -261,7 +245,6 @@ def assert_citable(cites) -> None:
 # ---------------------------------------------------------------- closed is closed
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_nobody_but_a_clinician_reopens(history):
     ways = [happened("death_correction", actor="coordinator"), Step("decide", "reopen", {"reason": "asked"})]

@@ -14,14 +14,11 @@ from pathway.engine import Engine
 from pathway.journal import Step
 from tests.journeys.histories import History, Told, histories, observations
 from tests.journeys.people import (
-    ENGINE,
     GUIDELINE,
     STABLE,
     WELL,
     ZONES,
-    decided,
     examined,
-    fractured_again,
     happened,
     observed,
     scanned,
@@ -55,7 +52,6 @@ AGELESS_ENGINE, AGELESS_PROFILE = engine_with(AGELESS)
 # ---------------------------------------------------------------- INV-17: how often the clock ticks
 
 
-@settings(max_examples=80)
 @given(histories(profiles=(AGELESS_PROFILE,), may_be_down=False, engine=AGELESS_ENGINE))
 def test_the_story_does_not_depend_on_how_often_the_scheduler_wakes(history):
     punctual = walked(history, AGELESS_ENGINE, ticking=True)
@@ -66,7 +62,6 @@ def test_the_story_does_not_depend_on_how_often_the_scheduler_wakes(history):
         assert owed(mine) == owed(yours)
 
 
-@settings(max_examples=40)
 @given(histories(may_be_down=False), st.integers(1, 400))
 def test_waking_twice_at_one_instant_does_nothing_more(history, days):
     world = walked(history)
@@ -84,7 +79,6 @@ def moves(_today) -> st.SearchStrategy[Step]:
     return st.sampled_from(ZONES).map(lambda zone: happened("move_site", timezone=zone))
 
 
-@settings(max_examples=60)
 @given(histories(make=moves, may_be_down=False))
 def test_a_move_leaves_every_date_where_it_was(history):
     def dates(moment):
@@ -98,7 +92,6 @@ def test_a_move_leaves_every_date_where_it_was(history):
                 assert (moved.timers, moved.anchors()) == (episode.timers, episode.anchors())
 
 
-@settings(max_examples=60)
 @given(histories(make=moves, may_be_down=False))
 def test_every_timer_fires_once_at_eight_or_with_the_move_that_passed_it(history):
     world = walked(history, ticking=True)
@@ -108,7 +101,8 @@ def test_every_timer_fires_once_at_eight_or_with_the_move_that_passed_it(history
     for _, lines in journals(world):
         zone = history.zone
         for entry in lines:
-            zone = entry.step.data["timezone"] if entry.step.kind == "move_site" else zone
+            moved = [effect["now"] for effect in entry.effects if effect["event"] == "site_moved"]
+            zone = moved[-1] if moved else zone
             if entry.kind == "timer":
                 wall = entry.recorded_at.astimezone(zone_named(zone))
                 assert f"{wall:%H:%M}" == "08:00" or entry.recorded_at in told
@@ -135,7 +129,6 @@ def same_moment(draw: st.DrawFn) -> tuple[History, list[Step]]:
     return replace(history, told=(*history.told, Told(at, examined(motor_deficit=True)))), facts
 
 
-@settings(max_examples=60)
 @given(same_moment())
 def test_a_red_flag_wins_in_whatever_order_one_instant_is_told(case):
     history, facts = case
@@ -161,7 +154,6 @@ def credited(episode) -> set[str]:
 # ---------------------------------------------------------------- INV-22: the same message again
 
 
-@settings(max_examples=60)
 @given(histories(), st.integers(2, 4))
 def test_a_message_delivered_again_at_once_has_one_effect(history, times):
     named = [replace(t, step=replace(t.step, event_id=f"m{n}")) for n, t in enumerate(history.told)]
@@ -170,7 +162,6 @@ def test_a_message_delivered_again_at_once_has_one_effect(history, times):
     assert_same_effects(walked(once), walked(again))
 
 
-@settings(max_examples=60)
 @given(histories())
 def test_all_messages_delivered_again_at_the_end_change_nothing(history):
     named = [replace(t, step=replace(t.step, event_id=f"m{n}")) for n, t in enumerate(history.told)]
@@ -201,7 +192,6 @@ OLD_NEWS = {
 }
 
 
-@settings(max_examples=100)
 @given(histories(profiles=("default",)), st.sampled_from(sorted(OLD_NEWS)), st.integers(1, 30))
 def test_older_news_without_a_flag_moves_nobody(history, kind, days):
     moment = [*moments(history)][-1]
@@ -214,7 +204,6 @@ def test_older_news_without_a_flag_moves_nobody(history, kind, days):
     assert after.place == episode.place
 
 
-@settings(max_examples=60)
 @given(histories(), st.integers(0, 200))
 def test_an_older_red_flag_still_moves_to_surgery(history, days):
     moment = [*moments(history)][-1]
@@ -243,22 +232,27 @@ STRICTER = [
     ("malignancy.age50_first", "off", "note"),
     ("malignancy.age50_first", "note", "workup"),
     ("malignancy.failure_to_improve", "note", "workup"),
-    pytest.param(
-        "malignancy.strong_feature",
-        "workup",
-        "immediate",
-        marks=pytest.mark.xfail(
-            strict=True, reason="strong_feature = immediate is an allowed value, and silences cancer history"
-        ),
-    ),
+    # "malignancy.strong_feature" has a test of its own: machine/test_open_questions.py.
 ]
 
 
+FINDINGS = {
+    "rf.radicular": examined(radicular=True),
+    "rf.instability": scanned(collapse_pct=50.1),
+    "rf.deformity": scanned(progressive_kyphosis=True),
+    "rf.pathologic_confirmed": scanned(pathologic="confirmed"),
+    "rf.multilevel_acute": scanned(acute_levels=["L1", "L2"]),
+    "rf.multilevel_any": scanned(fracture_levels=["T12", "L1"]),
+    "malignancy.suspected": scanned(pathologic="suspected"),
+    "malignancy.failure_to_improve": observed("malignancy_features", failure_to_improve=True),
+}
+
+
 @pytest.mark.parametrize(("parameter", "softer", "stricter"), STRICTER)
-@settings(max_examples=15)
-@given(history=histories(longest=6, make=observations, profiles=("default",)))
+@settings(max_examples=settings().max_examples // 4)
+@given(history=histories(longest=4, make=observations, profiles=("default",)))
 def test_a_stricter_profile_never_silences_an_alert(parameter, softer, stricter, history):
-    history = with_every_finding(history)
+    history = with_a_finding(history, parameter)
     mild, severe = (alerts_under({parameter: value}, history) for value in (softer, stricter))
     assert not mild - severe
 
@@ -271,22 +265,19 @@ def alerts_under(overrides, history: History) -> set[tuple[str, str, str]]:
     return {(a["code"], flag, str(a.get("source"))) for a in found for flag in a.get("flags", ("",))}
 
 
-def with_every_finding(history: History) -> History:
-    """The history with one report that carries whatever a profile may judge."""
-    at = history.told[-1].at
-    found = {"pathologic": "suspected", "acute_levels": ["L1", "L2"], "fracture_levels": ["L1", "L2"]}
-    last = [scanned(**found, progressive_kyphosis=True), observed("malignancy_features", cancer_history=True)]
-    return replace(history, told=(*history.told, *(Told(at, step) for step in last)))
+def with_a_finding(history: History, parameter: str) -> History:
+    """The history and what the parameter judges, with every observation named: alerts point at names."""
+    steps = [*history.told]
+    if parameter in FINDINGS:
+        steps.insert(1, Told(steps[0].at, FINDINGS[parameter]))
+    named = [replace(t, step=replace(t.step, obs_id=f"o{n}", event_id=None)) for n, t in enumerate(steps)]
+    return replace(history, told=tuple(named))
 
 
 def test_the_stricter_values_are_the_ones_a_profile_may_take():
     parameters = GUIDELINE.profile("default").parameters
-    for row in STRICTER:
-        name, softer, stricter = row.values if hasattr(row, "values") else row
+    for name, softer, stricter in STRICTER:
         assert {softer, stricter} <= set(parameters[name].choices)
 
 
 assert set(MILESTONES) == {t.code for t in GUIDELINE.timers.values() if t.milestone}
-assert ENGINE.profile("default").id == "default"
-assert fractured_again("2026-01-05").event == "new_fracture"
-assert decided("reopen").actor == "clinician"

@@ -86,9 +86,9 @@ def test_alerts_go_first_then_escalations_then_the_oldest(store, pigeon):
 
 def test_a_reminder_is_suppressed_when_its_task_was_closed_before_sending(due, pigeon):
     done = Step("decide", "complete_reassessment", {"outcome": "continue"}, actor="clinician")
-    status = Step("observe", "symptoms", {"nrs": 3, "course": "improving"})
-    due.record("P1", status, LATE + timedelta(hours=1))
-    due.record("P1", done, LATE + timedelta(hours=2))
+    symptoms = {"nrs": 5, "trend": "unchanged", "changed": False, "resolved": False}
+    accepted(due, "P1", Step("observe", "symptoms", symptoms), LATE + timedelta(hours=1))
+    accepted(due, "P1", done, LATE + timedelta(hours=2))
     (task,) = rows(due, models.Task, table(models.Task).c.code == "K-REASSESS")
     assert task.status == "closed"
     deliver(due, [pigeon], LATE + timedelta(hours=3))
@@ -120,9 +120,9 @@ def test_nothing_at_all_is_sent_about_the_deceased(due, pigeon):
     assert {row.because for row in outbox(due)} == {"the patient has died"}
 
 
-def test_a_red_flag_alert_goes_out_whatever_became_of_the_episode(due, pigeon):
+def test_a_red_flag_alert_goes_out_although_a_clinician_has_answered_it(due, pigeon):
     red_flag(due, "P1", LATE + timedelta(hours=1))
-    accepted(due, "P1", Step("admin", "withdraw", {"reason": "own wish"}), LATE + timedelta(hours=2))
+    accepted(due, "P1", Step("decide", "acknowledge_red_flag", actor="clinician"), LATE + timedelta(hours=2))
     deliver(due, [pigeon], LATE + timedelta(hours=2))
     (alert,) = of_code(due, "RED_FLAG")
     assert alert.outcome == "sent"

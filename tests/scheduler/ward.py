@@ -1,4 +1,4 @@
-"""A small ward for these tests: real stores in files, patients on conservative care, and a mail server that listens."""
+"""A small ward for these tests: real stores in files, patients on conservative care, and a real mail server."""
 
 import socket
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 from aiosmtpd.controller import Controller
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from pathway.checking import load_guideline
 from pathway.engine import Engine
@@ -60,8 +60,10 @@ def open_store(file: Path) -> Store:
 
 
 def register(store: Store, patient: str, *, owner: str = "Desk") -> None:
-    person = Person(patient, ZONE, surname="Secret", given=f"Name of {patient}")
-    accepted(store, person, Step("register", data=FRACTURE), REGISTERED)
+    accepted(store, Person(patient, ZONE), Step("register", data=FRACTURE), REGISTERED)
+    named = {"surname": "Secret", "given": f"Name of {patient}"}
+    people = table(models.Patient)
+    change(store, update(people).where(people.c.id == patient).values(**named))
     if owner:
         accepted(store, patient, Step("admin", "assign", {"owner": owner}), REGISTERED)
 

@@ -1,0 +1,300 @@
+"""The daemon: it catches up at once, works alone, refuses a clock that went back, and stops when asked."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pathway.errors import AlreadyRunning, ClockWentBack
+from persistence import models
+from persistence.store import table
+from scheduler.channels import ChannelError
+from scheduler.clock import utcnow
+from scheduler.heartbeat import Heartbeat, Rhythm
+from scheduler.job_runs import note_beat
+from scheduler.one_process import alone_on
+from tests.scheduler.test_settling import break_profile
+from tests.scheduler.ward import LATE, REASSESS_DUE, ZONE, Pigeon, days, enrol, open_store, rows, staff
+
+ROOT = Path(__file__).resolve().parents[2]
+RHYTHM = Rhythm(settle_seconds=3600, deliver_seconds=3600, zone=ZONE)
+DAEMON = """
+    import sys
+    from pathlib import Path
+    from scheduler.channels.logfile import LogFile
+    from scheduler.heartbeat import Heartbeat, Rhythm
+    from tests.scheduler.ward import open_store
+
+    class Announcing(LogFile):
+        def send(self, message, recipient):
+            super().send(message, recipient)
+            print("sent", flush=True)
+
+    file = Path(sys.argv[1])
+    try:
+        Heartbeat(open_store(file), [Announcing(file.with_suffix(".log"))], Rhythm()).run()
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    print("stopped", flush=True)
+"""
+
+
+def daemon(file):
+    command = [sys.executable, "-c", textwrap.dedent(DAEMON), str(file)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"}
+    )
+
+
+class Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def ward(store):
+    staff(store)
+    enrol(store)
+    return store
+
+
+@pytest.fixture
+def clock():
+    return Clock(LATE)
+
+
+@pytest.fixture
+def heart(ward, pigeon, clock):
+    return Heartbeat(ward, [pigeon], RHYTHM, clock)
+
+
+def jobs(store):
+    return sorted((row.job, row.slot) for row in rows(store, models.JobRun) if len(row.slot) == 10)
+
+
+# Beats
+
+
+def test_a_beat_settles_and_a_beat_delivers(ward, heart, pigeon):
+    heart.settle_beat()
+    assert [row.state for row in rows(ward, models.Episode)] == ["REASSESSMENT"]
+    heart.deliver_beat()
+    assert len(pigeon.sent) == len(rows(ward, models.Reminder)) > 0
+
+
+def test_what_a_beat_did_is_on_record_for_two_days(ward, heart, clock):
+    heart.settle_beat()
+    clock.now += days(1)
+    heart.settle_beat()
+    assert len(rows(ward, models.JobRun)) == 2
+    clock.now += days(1.5)
+    heart.settle_beat()
+    assert len(rows(ward, models.JobRun)) == 2
+
+
+def test_the_digest_waits_for_its_time_and_is_sent_once(ward, heart, pigeon, clock):
+    clock.now = LATE.replace(hour=7, minute=14)
+    heart.digest_beat()
+    assert pigeon.sent == []
+    clock.now = LATE.replace(hour=7, minute=15)
+    heart.digest_beat()
+    heart.digest_beat()
+    assert [key for key, _ in pigeon.sent] == ["digest:coordinator:2026-02-18", "digest:clinician:2026-02-18"]
+
+
+def test_a_late_start_makes_up_for_the_digest_and_the_nightly_checks_of_today(ward, heart, clock):
+    clock.now = LATE.replace(hour=19)
+    heart.nightly_beat()
+    heart.digest_beat()
+    assert [job for job, _ in jobs(ward)] == [
+        "digest:clinician",
+        "digest:coordinator",
+        "nightly:census",
+        "nightly:verify",
+    ]
+    assert {slot for _, slot in jobs(ward)} == {"2026-02-18"}
+
+
+def test_a_digest_that_failed_is_tried_again_at_the_next_beat(ward, heart, pigeon):
+    pigeon.trouble = ChannelError("451 try later")
+    with pytest.raises(ChannelError):
+        heart.digest_beat()
+    pigeon.trouble = None
+    heart.digest_beat()
+    assert len(pigeon.sent) == 2
+
+
+def test_a_clock_that_goes_back_stops_the_work_until_it_is_right(ward, heart, pigeon, clock, caplog):
+    clock.now = LATE
+    heart.settle_beat()
+    told = len(rows(ward, models.Entry))
+    for back in (timedelta(seconds=6), timedelta(hours=1), days(365)):
+        clock.now = LATE - back
+        for beat in (heart.settle_beat, heart.deliver_beat, heart.digest_beat, heart.nightly_beat):
+            beat()
+    assert (len(rows(ward, models.Entry)), pigeon.sent, jobs(ward)) == (told, [], [])
+    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 12
+    assert "clock is behind" in errors[0]
+    clock.now = LATE
+    heart.deliver_beat()
+    assert pigeon.sent
+
+
+def test_a_clock_a_few_seconds_behind_goes_on(heart, clock):
+    heart.settle_beat()
+    clock.now -= timedelta(seconds=4)
+    heart.settle_beat()
+
+
+def test_a_clock_behind_the_last_finished_job_is_refused_at_the_start(ward, heart, clock):
+    note_beat(ward, "settle", LATE + days(1), {})
+    with pytest.raises(ClockWentBack):
+        heart.start()
+
+
+def test_on_one_file_only_one_may_work(ward):
+    held = pytest.raises(AlreadyRunning, match=f"process {os.getpid()} holds")
+    with alone_on(ward.database), held, alone_on(ward.database):
+        pass
+    with alone_on(ward.database):
+        pass
+
+
+# The scheduler around the beats
+
+
+def wait_for(happened, seconds: float = 20.0):
+    """Poll a thread of the scheduler, for a bounded time."""
+    until = utcnow() + timedelta(seconds=seconds)
+    while not happened():
+        assert utcnow() < until, "it did not happen"
+
+
+def test_it_beats_at_once_when_it_starts_and_delivers_what_it_fired(ward, pigeon):
+    heart = Heartbeat(ward, [pigeon], RHYTHM)
+    heart.start()
+    try:
+        wait_for(lambda: rows(ward, models.Reminder) and not waiting(ward))
+        wait_for(lambda: any(key.startswith("digest:") for key, _ in pigeon.sent) or before_the_digest())
+    finally:
+        heart.stop()
+    assert {row.state for row in rows(ward, models.Episode)} == {"REASSESSMENT"}
+
+
+def before_the_digest():
+    return f"{utcnow():%H:%M}" < "08:20"
+
+
+def waiting(store):
+    return rows(store, models.Reminder, table(models.Reminder).c.outcome == "waiting")
+
+
+def test_a_job_that_fails_is_logged_with_its_trace_and_tried_at_the_next_beat(ward, pigeon, caplog):
+    class Failing(Heartbeat):
+        attempts = 0
+
+        def settle_beat(self):
+            self.attempts += 1
+            if self.attempts == 1:
+                raise RuntimeError("the disk is full")
+            super().settle_beat()
+
+    heart = Failing(ward, [pigeon], Rhythm(settle_seconds=0.05, deliver_seconds=3600, zone=ZONE))
+    heart.start()
+    try:
+        wait_for(lambda: heart.attempts > 1 and rows(ward, models.Reminder))
+    finally:
+        heart.stop()
+    assert "the disk is full" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+# The daemon as a process
+
+
+def test_it_stops_cleanly_when_the_system_asks(ward, file):
+    ward.database.close()
+    process = daemon(file)
+    assert process.stdout.readline() == "sent\n"
+    process.send_signal(signal.SIGTERM)
+    output, complaint = process.communicate(timeout=30)
+    assert (process.returncode, output.splitlines()[-1]) == (0, "stopped"), complaint
+
+
+def test_it_stops_cleanly_at_control_c(ward, file):
+    process = daemon(file)
+    assert process.stdout.readline() == "sent\n"
+    process.send_signal(signal.SIGINT)
+    output, complaint = process.communicate(timeout=30)
+    assert (process.returncode, output.splitlines()[-1]) == (0, "stopped"), complaint
+
+
+def test_a_second_daemon_is_refused_in_one_sentence(ward, file):
+    first = daemon(file)
+    try:
+        assert first.stdout.readline() == "sent\n"
+        second = daemon(file)
+        output, complaint = second.communicate(timeout=30)
+        assert (second.returncode, output) == (1, "")
+        assert complaint.startswith("AlreadyRunning: Another `pathway run` already works on this database")
+        assert f"process {first.pid} holds" in complaint
+        assert len(complaint.splitlines()) == 1
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=30)
+
+
+def test_a_daemon_whose_clock_is_wrong_is_refused_in_one_sentence(ward, file):
+    note_beat(ward, "settle", utcnow() + days(400), {})
+    process = daemon(file)
+    output, complaint = process.communicate(timeout=30)
+    assert (process.returncode, output) == (1, "")
+    assert complaint.startswith("ClockWentBack: The machine's clock is behind the last recorded work")
+    assert len(complaint.splitlines()) == 1
+
+
+def test_a_broken_patient_does_not_keep_the_daemon_from_the_others(ward, file):
+    enrol(ward, "P2")
+    break_profile(ward, "P1-1")
+    process = daemon(file)
+    while "sent" in process.stdout.readline():
+        told = rows(ward, models.Reminder, table(models.Reminder).c.outcome == "sent")
+        if {row.code for row in told} >= {"SET_ASIDE", "REASSESS"}:
+            break
+    process.send_signal(signal.SIGTERM)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 0, complaint
+    assert {row.patient_id: row.state for row in rows(ward, models.Episode)} == {
+        "P1": "CONSERVATIVE_CARE",
+        "P2": "REASSESSMENT",
+    }
+
+
+def test_one_big_jump_and_many_small_beats_tell_the_same_story(ward, empty_file, tmp_path, clock):
+    other = open_store(Path(empty_file).parent / "other.db")
+    other.database.upgrade()
+    enrol(other)
+    staff(other)
+    steps = Clock(REASSESS_DUE - days(1))
+    small = Heartbeat(other, [Pigeon()], RHYTHM, steps)
+    while steps.now <= LATE + days(40):
+        small.settle_beat()
+        steps.now += timedelta(hours=6)
+    clock.now = LATE + days(40)
+    Heartbeat(ward, [Pigeon()], RHYTHM, clock).settle_beat()
+    timers = [
+        sorted((row.code, row.due, row.status, row.outcome) for row in rows(store, models.Timer))
+        for store in (ward, other)
+    ]
+    assert timers[0] == timers[1]
+    other.database.close()

@@ -1,0 +1,123 @@
+"""kill -9 at any moment loses nothing, fires nothing twice, and sends twice only where mail itself leaves no choice.
+
+Real processes settle and deliver one SQLite file to a real mail server and are killed fifty times, at seeded
+random moments. The one window that remains: a worker dies after the server has accepted a letter and before the
+answer is written down. The letter then goes out again with the same Message-ID. A worker has one letter under way
+at a time, so there can be at most one such repetition for each kill.
+"""
+
+import json
+import multiprocessing
+import random
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from persistence import models
+from persistence.store import table
+from persistence.verify import verify
+from scheduler.census import census
+from scheduler.channels.smtp import Smtp
+from scheduler.outbox import UNANSWERED, deliver
+from scheduler.settle import settle_all
+from tests.scheduler.ward import REASSESS_DUE, days, enrol, mail_server, open_store, rows, staff
+
+EPISODES, KILLS, ROUNDS, WORKERS = 200, 50, 10, 2
+SENDER = "pathway@hospital.example"
+
+
+def work(file: str, port: int, now: datetime, ready) -> None:
+    """A worker: settles a batch, delivers a slice, and begins again, until it is killed."""
+    store, smtp = open_store(Path(file)), Smtp("127.0.0.1", port, sender=SENDER)
+    ready.set()
+    while True:
+        settle_once(store, now)
+        deliver(store, [smtp], now, limit=10)
+
+
+def settle_once(store, now: datetime) -> None:
+    batches: list = []
+    settle_all(store, now, batch=10, on_batch=batches.append, stop=lambda: bool(batches))
+
+
+class Crew:
+    """Workers that are killed and replaced."""
+
+    def __init__(self, file: Path, port: int, seed: int) -> None:
+        self.file, self.port, self.chance = file, port, random.Random(seed)
+        self.processes = multiprocessing.get_context("forkserver")
+        self.processes.set_forkserver_preload(["tests.scheduler.test_kill_nine"])
+        self.kills = 0
+
+    def hire(self, now: datetime):
+        ready = self.processes.Event()
+        worker = self.processes.Process(target=work, args=(str(self.file), self.port, now, ready))
+        worker.start()
+        assert ready.wait(timeout=30)
+        return worker
+
+    def shift(self, now: datetime, kills: int) -> None:
+        """Work at one instant under several kills; whoever is left at the end is killed as well."""
+        crew = [self.hire(now) for _ in range(WORKERS)]
+        for remaining in range(kills, 0, -1):
+            victim = crew.pop(self.chance.randrange(len(crew)))
+            victim.join(timeout=self.chance.uniform(0, 0.5))
+            assert victim.is_alive(), "a worker ended by itself"
+            victim.kill()
+            victim.join()
+            self.kills += 1
+            if remaining > WORKERS:
+                crew.append(self.hire(now))
+        assert not crew
+
+
+def fired(store) -> Counter:
+    """How often the journals say that each timer fired."""
+    entries = table(models.Entry)
+    found: Counter = Counter()
+    for row in rows(store, models.Entry, entries.c.kind == "timer"):
+        for effect in json.loads(row.effects)["effects"]:
+            if effect["event"] == "timer_fired":
+                found[row.episode_id, effect["code"], effect["due"]] += 1
+    return found
+
+
+def waiting(store) -> int:
+    outbox = table(models.Reminder)
+    with store.database.reading() as connection:
+        return connection.scalar(select(func.count()).where(outbox.c.outcome == "waiting"))
+
+
+def test_fifty_kills_lose_nothing_and_repeat_only_what_was_under_way(store, file):
+    staff(store)
+    for number in range(EPISODES):
+        enrol(store, f"P{number:03}")
+    with mail_server() as (post, port):
+        crew = Crew(file, port, seed=20260203)
+        for turn in range(ROUNDS):
+            crew.shift(REASSESS_DUE + days(7 * turn), KILLS // ROUNDS)
+        assert crew.kills == KILLS
+        cut_off = len(rows(store, models.Delivery, table(models.Delivery).c.answer == UNANSWERED))
+        end, smtp = REASSESS_DUE + days(7 * ROUNDS), Smtp("127.0.0.1", port, sender=SENDER)
+        settle_all(store, end)
+        while deliver(store, [smtp], end, limit=500).sent:
+            pass
+
+    assert fired(store) == dict.fromkeys(expected_timers(store), 1)
+    assert verify(store).line() == f"all {EPISODES} episodes agree"
+    assert census(store, end).adds_up
+    outbox = rows(store, models.Reminder)
+    assert {row.outcome for row in outbox} == {"sent"}
+    arrived = Counter(letter["X-Pathway-Key"] for letter in post.letters)
+    assert arrived.keys() == {row.key for row in outbox}
+    repeated = len(post.letters) - len(set(post.ids()))
+    assert len(set(post.ids())) == len(outbox)
+    assert repeated <= cut_off <= KILLS
+
+
+def expected_timers(store) -> list[tuple[str, str, str]]:
+    """By the calendar: four weeks, eight weeks and three months, for every patient."""
+    dues = {"REASSESS": "2026-02-03", "IMAGING_8W": "2026-02-27", "FAILURE_REVIEW": "2026-04-06"}
+    return [(row.id, code, due) for row in rows(store, models.Episode) for code, due in dues.items()]
