@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := pathway persistence scheduler coordinator
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test lint types pytest format lock clean python
+.PHONY: help .venv demo test lint types pytest format docs lock clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,12 @@ pytest: .venv/.installed ## Run every test
 format: .venv/.installed ## Put the code in the common format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
+
+docs: .venv/.installed ## Write docs/commands.md and docs/demo.svg anew from the program itself
+	$(BIN)/python -m coordinator.commands_page > docs/commands.md
+	@rm -f docs/demo.db
+	$(BIN)/pathway --database sqlite:///docs/demo.db demo --svg docs/demo.svg > /dev/null
+	@rm -f docs/demo.db*
 
 lock: python ## Write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(PYTHON) -m venv --clear .venv-lock

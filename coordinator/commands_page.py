@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from typer.main import get_command
 
+from coordinator.cli import app as commands
+
 WIDTH = 110
 HEAD = """# Commands
 
@@ -27,3 +29,7 @@ def _helps(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:
     yield name, command.get_help(context).strip()
     for inner, found in sorted(getattr(command, "commands", {}).items()):
         yield from _helps(found, f"{name} {inner}", context)
+
+
+if __name__ == "__main__":
+    typer.echo(page(commands), nl=False)

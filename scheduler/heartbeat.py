@@ -47,7 +47,7 @@ class Heartbeat:
         self, store: Store, channels: Sequence[Channel], rhythm: Rhythm, clock: Callable[[], datetime] = utcnow
     ) -> None:
         self.store, self.channels, self.rhythm, self.clock = store, channels, rhythm, clock
-        self._stopping = threading.Event()
+        self._stopping, self._news, self._delivering = threading.Event(), threading.Event(), threading.Lock()
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     # ---------------------------------------------------------------- running
@@ -103,9 +103,19 @@ class Heartbeat:
         if now is not None:
             found = run_settle(self.store, now, batch=self.rhythm.batch, stop=self._stopping.is_set)
             if found.fired or found.set_aside:
-                self._deliver_soon()
+                self._scheduler.add_job(self.deliver_beat, misfire_grace_time=None)
 
     def deliver_beat(self) -> None:
+        """One thread delivers; whoever comes meanwhile leaves word, and that thread looks again."""
+        self._news.set()
+        while self._news.is_set() and not self._stopping.is_set() and self._delivering.acquire(blocking=False):
+            try:
+                self._news.clear()
+                self._deliver()
+            finally:
+                self._delivering.release()
+
+    def _deliver(self) -> None:
         now = self._now()
         if now is not None:
             limit, stop = self.rhythm.limit, self._stopping.is_set
@@ -140,11 +150,6 @@ class Heartbeat:
             log.error("%s", error)
             return None
         return now
-
-    def _deliver_soon(self) -> None:
-        job = self._scheduler.get_job("deliver")
-        if job is not None:
-            job.modify(next_run_time=utcnow())
 
 
 def refuse_older_clock(store: Store, now: datetime) -> None:

@@ -23,6 +23,7 @@ from scheduler.digest import digest
 
 DEFAULT = "sqlite:///demo.db"
 HISTORY = timedelta(days=1)
+PICTURE_WIDTH = 150
 
 
 @app.command()
@@ -39,7 +40,7 @@ def demo(
     url = session.database or DEFAULT
     now = session.now(settings)
     if svg is not None:
-        console.record = True
+        console.record, console.width = True, PICTURE_WIDTH
     store = _fresh(url)
     try:
         with progress() as bar:
@@ -58,7 +59,7 @@ def demo(
     finally:
         store.database.close()
     if svg is not None:
-        svg.write_text(_without_fonts(console.export_svg(title="pathway demo")), encoding="utf-8")
+        svg.write_text(_self_contained(console.export_svg(title="pathway demo")), encoding="utf-8")
 
 
 def _fresh(url: str) -> Store:
@@ -143,6 +144,6 @@ def _show_next(url: str) -> None:
     say("  pathway import examples/cohort.csv --dry-run")
 
 
-def _without_fonts(svg: str) -> str:
-    """The picture names no web fonts: it needs nothing from another host."""
-    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+def _self_contained(svg: str) -> str:
+    """The picture names no web fonts and no maker: it needs nothing from another host."""
+    return re.sub(r"@font-face \{.*?\}|<!--.*?-->", "", svg, flags=re.DOTALL)

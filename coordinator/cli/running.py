@@ -21,7 +21,7 @@ EVERYTHING = 1_000_000
 def init(as_json: JsonOption = False) -> None:
     """Create the database, or bring it up to this version.
 
-    Example: pathway --database sqlite:///pathway.db init
+    Example: pathway init
     """
     settings = session.settings()
     new_engine()
