@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := pathway persistence scheduler coordinator
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test lint types pytest format docs lock clean python
+.PHONY: help .venv demo test lint types pytest format bench docs lock clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,11 +46,14 @@ format: .venv/.installed ## Put the code in the common format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
+bench: .venv/.installed ## Measure settling against the raw limit in the same run (N=10000)
+	$(BIN)/python -m benchmarks.settle --episodes $(or $(N),10000)
+
 docs: .venv/.installed ## Write docs/commands.md and docs/demo.svg anew from the program itself
 	$(BIN)/python -m coordinator.commands_page > docs/commands.md
-	@rm -f docs/demo.db
-	$(BIN)/pathway --database sqlite:///docs/demo.db demo --svg docs/demo.svg > /dev/null
-	@rm -f docs/demo.db*
+	@rm -f demo-picture.db*
+	$(BIN)/pathway --database sqlite:///demo-picture.db --now 2026-03-16T07:30 demo --svg docs/demo.svg > /dev/null
+	@rm -f demo-picture.db*
 
 lock: python ## Write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(PYTHON) -m venv --clear .venv-lock

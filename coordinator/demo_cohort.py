@@ -51,9 +51,7 @@ def build(
 def _keep(store: Store, lives: "Iterable[Life]") -> None:
     lives = list(lives)
     people = {life.person.id: life.person for life in lives}
-    changes = [
-        Change(episode, tuple(life.journals[episode.id])) for life in lives for episode in life.case.episodes
-    ]
+    changes = [Change(episode, tuple(life.journals[episode.id])) for life in lives for episode in life.case.episodes]
     store.add_histories(people, changes)
 
 

@@ -92,9 +92,7 @@ def _late_result(turn: Turn, observation: Observation) -> None:
         turn.open_task("K-LATE-RESULT")
 
 
-def _react(
-    turn: Turn, machine: Machine, observation: Observation, known_predictors: tuple[str, ...]
-) -> None:
+def _react(turn: Turn, machine: Machine, observation: Observation, known_predictors: tuple[str, ...]) -> None:
     """Precedence at one instant: red flag, suspected malignancy, changed symptoms, early indication."""
     close_data_tasks(turn, observation)
     flags = _immediate(turn, observation.kind, dict(observation.data))

@@ -53,7 +53,8 @@ def refuse(refusal: Refusal, *, as_json: bool) -> NoReturn:
 
 
 def say(message: str = "", style: str | None = None) -> None:
-    console.print(message, style=style, markup=False, soft_wrap=not console.is_terminal)
+    in_a_pipe = not console.is_terminal and not console.record
+    console.print(message, style=style, markup=False, soft_wrap=in_a_pipe)
 
 
 def grid(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

@@ -18,6 +18,7 @@ from persistence.database import Database
 from persistence.store import Person, Store, table
 from scheduler.channels import ChannelError
 
+GUIDELINE = load_guideline()
 ZONE = "Europe/London"
 REGISTERED = datetime(2026, 1, 5, 9, tzinfo=UTC)
 CARE = datetime(2026, 1, 6, 16, tzinfo=UTC)
@@ -56,7 +57,7 @@ def days(count: float) -> timedelta:
 
 
 def open_store(file: Path) -> Store:
-    return Store(Database(f"sqlite:///{file}"), Engine(load_guideline()))
+    return Store(Database(f"sqlite:///{file}"), Engine(GUIDELINE))
 
 
 def register(store: Store, patient: str, *, owner: str = "Desk") -> None:

@@ -1,0 +1,1 @@
+"""What anyone can run with `make bench`: each figure beside a baseline measured in the same run."""
