@@ -58,7 +58,7 @@ def next_reminder(task: Task, guideline: Guideline, profile: Profile, zone: str)
     ladder = guideline.tasks[task.code].ladder_parameter
     if ladder:
         return _rung(task, profile[ladder], task.rung)
-    day = _next_day(task, profile, zone)
+    day = _day_after(task, task.reminded_on, profile, zone)
     return fire_instant(day, profile["fire_time"], zone) if day else None
 
 
@@ -69,17 +69,18 @@ def _rung(task: Task, hours: tuple[int, ...], rung: int) -> datetime:
     return task.opened_at + timedelta(hours=elapsed)
 
 
-def _next_day(task: Task, profile: Profile, zone: str) -> date | None:
+def _day_after(task: Task, reminded_on: date | None, profile: Profile, zone: str) -> date | None:
+    """The next day of the task's reminder calendar after the last one that has been used up."""
     overdue = task.overdue_after + timedelta(days=1)
-    if task.reminded_on is None:
+    if reminded_on is None:
         noticed = task.opened_at >= fire_instant(task.due, profile["fire_time"], zone)
         # A task opened after its due moment was noticed by being opened.
         return overdue if noticed else task.due
-    if task.reminded_on < overdue:
+    if reminded_on < overdue:
         return overdue
     if task.repeat_days is None:
         return None
-    repeats = (task.reminded_on - overdue).days // task.repeat_days + 1
+    repeats = (reminded_on - overdue).days // task.repeat_days + 1
     return overdue + timedelta(days=repeats * task.repeat_days)
 
 
@@ -90,21 +91,15 @@ def remind(turn: Turn, task: Task) -> None:
         _escalate(turn, task, turn.profile[rule.ladder_parameter])
         return
     overdue = task.overdue_after + timedelta(days=1)
-    day, first_overdue = None, task.reminded_on is None or task.reminded_on < overdue
-    reached = task
-    while (following := _next_day(reached, turn.profile, turn.episode.zone)) is not None:
-        if fire_instant(following, turn.profile["fire_time"], turn.episode.zone) > turn.at:
-            break
-        day = following
-        turn.replace_task(reached, reminded_on=day)
-        reached = _again(turn, task)
+    zone, fire_time = turn.episode.zone, turn.profile["fire_time"]
+    first_overdue = task.reminded_on is None or task.reminded_on < overdue
+    day, following = None, _day_after(task, task.reminded_on, turn.profile, zone)
+    while following is not None and fire_instant(following, fire_time, zone) <= turn.at:
+        day, following = following, _day_after(task, following, turn.profile, zone)
     assert day is not None, f"{task.code} was reminded before it was due"
+    turn.replace_task(task, reminded_on=day)
     kind = "due" if day < overdue else "overdue" if first_overdue else "repeat"
     _note_reminder(turn, task, kind, day.isoformat())
-
-
-def _again(turn: Turn, task: Task) -> Task:
-    return next(t for t in turn.episode.tasks if t.code == task.code and t.n == task.n)
 
 
 def _escalate(turn: Turn, task: Task, hours: tuple[int, ...]) -> None:

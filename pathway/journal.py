@@ -54,8 +54,13 @@ class Entry:
     refusal: Refusal | None = None
 
 
+_PLAIN = frozenset({str, int, float, bool})
+
+
 def plain(value: Any) -> Any:
     """The value as JSON can hold it: dates as ISO text, tuples as lists, mappings copied."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):

@@ -25,11 +25,8 @@ class Turn:
         self.profile = profile
         self.at = at
         self.step = step
+        self.today = self.episode.today(at)
         self.effects: list[dict[str, Any]] = []
-
-    @property
-    def today(self) -> date:
-        return self.episode.today(self.at)
 
     @property
     def data(self) -> Mapping[str, Any]:
