@@ -102,8 +102,9 @@ class Heartbeat:
         now = self._now()
         if now is not None:
             found = run_settle(self.store, now, batch=self.rhythm.batch, stop=self._stopping.is_set)
+            # Not by way of the scheduler: a job that asks it for anything while it shuts down waits for ever.
             if found.fired or found.set_aside:
-                self._scheduler.add_job(self.deliver_beat, misfire_grace_time=None)
+                self.deliver_beat()
 
     def deliver_beat(self) -> None:
         """One thread delivers; whoever comes meanwhile leaves word, and that thread looks again."""

@@ -7,7 +7,7 @@ Message-ID: the one window that mail leaves open. The `delivery` row of such an 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -142,10 +142,12 @@ def _deliver_one(store: Store, channels: Sequence[Channel], up: list[Channel], k
         return _put_off(store, key, f"cannot be written: {type(error).__name__}: {error}", now)
     if isinstance(claim, str):
         return claim
+    noted: dict[int, str] = {}
     for sending in claim.sendings:
-        if sending.channel in up:
-            _note(store, sending.id, _answer(claim.message, sending, up))
-    return _finish(store, channels, claim, now)
+        # The answer to one letter is safe before the next one leaves; that to the last goes with the outcome.
+        _keep(store, noted)
+        noted = {sending.id: _answer(claim.message, sending, up)} if sending.channel in up else {}
+    return _finish(store, channels, claim, noted, now)
 
 
 def _claim(store: Store, up: Sequence[Channel], key: str, now: datetime) -> Claim | str:
@@ -208,9 +210,15 @@ def _answer(message: Message, sending: Sending, up: list[Channel]) -> str:
     return ACCEPTED
 
 
-def _note(store: Store, delivery: int, answer: str) -> None:
+def _keep(store: Store, answers: Mapping[int, str]) -> None:
+    if answers:
+        with store.database.writing() as connection:
+            _note(connection, answers)
+
+
+def _note(connection: Connection, answers: Mapping[int, str]) -> None:
     rows = table(models.Delivery)
-    with store.database.writing() as connection:
+    for delivery, answer in answers.items():
         found = {"ok": answer == ACCEPTED, "answer": answer}
         connection.execute(update(rows).where(rows.c.id == delivery).values(**found))
 
@@ -226,10 +234,11 @@ def _answered(connection: Connection, key: str) -> dict[tuple[str, str], str]:
 # ---------------------------------------------------------------- how it ended
 
 
-def _finish(store: Store, channels: Iterable[Channel], claim: Claim, now: datetime) -> str:
+def _finish(store: Store, channels: Iterable[Channel], claim: Claim, noted: Mapping[int, str], now: datetime) -> str:
     """Sent when all are settled and one accepted; failed when all refused for good; else it waits."""
     key = claim.message.key
     with store.database.writing() as connection:
+        _note(connection, noted)
         if not _still_ours(connection, claim):
             return ""
         answered = _answered(connection, key)

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from coordinator.scenario_runner import StoreWorld
 from pathway.calendar import zone_named
 from pathway.engine import Engine
 from pathway.episode import Episode, Task, Timer
 from pathway.guideline import Guideline
 from pathway.journal import Refusal, Step
 from pathway.scenario import Audit, World
+from persistence.store import Store
 from tests.journeys.people import ENGINE
 from tests.memory_world import MemoryWorld
 
@@ -177,3 +179,12 @@ def clinic_in_memory(
     calendar = Calendar(zone, datetime.min.replace(tzinfo=UTC))
     calendar.now = calendar.instant(now)
     return Clinic(MemoryWorld(engine, zone, profile), calendar)
+
+
+def clinic_with_store(
+    store: Store, zone: str = "Europe/London", profile: str = "default", now: str = "2026-01-05 09:00"
+) -> Clinic:
+    """The same clinic on a real database."""
+    calendar = Calendar(zone, datetime.min.replace(tzinfo=UTC))
+    calendar.now = calendar.instant(now)
+    return Clinic(StoreWorld(store, zone, profile), calendar)

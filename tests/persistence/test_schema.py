@@ -1,0 +1,84 @@
+"""The tables and their migrations agree, and a database that is not ready says so in a sentence."""
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+from pathway.errors import StoreError, StoreNotReady
+from persistence.database import MIGRATIONS, Database
+from tests.persistence.shelf import CARE, counts, store_in, tell
+
+
+@pytest.fixture
+def database(tmp_path):
+    found = Database(f"sqlite:///{tmp_path / 'pathway.db'}")
+    yield found
+    found.close()
+
+
+def test_migrations_make_exactly_the_tables_of_the_models(database):
+    database.upgrade()
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_migrating_twice_is_migrating_once(tmp_path):
+    with store_in(tmp_path / "pathway.db") as store:
+        tell(store, *CARE)
+        before = counts(store)
+        store.database.upgrade()
+        store.database.require_ready()
+        assert counts(store) == before
+
+
+def test_the_migrations_can_be_undone(database):
+    database.upgrade()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+    assert set(names) <= {"alembic_version"}
+
+
+def test_a_database_without_a_schema_is_not_ready(database):
+    with pytest.raises(StoreNotReady) as refused:
+        database.require_ready()
+    assert str(refused.value).startswith(
+        "The database is not ready for this version; run `pathway init` first: sqlite:///"
+    )
+    assert str(refused.value).endswith("is at nothing, this version needs 0001")
+
+
+def test_a_database_of_another_version_is_not_ready(database):
+    database.upgrade()
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0001"):
+        database.require_ready()
+
+
+def test_a_file_that_cannot_be_opened_is_not_ready(tmp_path):
+    nowhere = Database(f"sqlite:///{tmp_path / 'missing' / 'pathway.db'}")
+    with pytest.raises(StoreNotReady, match="unable to open database file"):
+        nowhere.require_ready()
+    nowhere.close()
+
+
+def test_a_file_that_is_no_database_is_told_so(tmp_path):
+    (tmp_path / "pathway.db").write_text("Dear colleague, " * 100)
+    found = Database(f"sqlite:///{tmp_path / 'pathway.db'}")
+    with pytest.raises(Exception, match="not a database"):
+        found.require_ready()
+    found.close()
+
+
+def test_a_database_that_cannot_be_written_says_that_nothing_was_saved(database):
+    with pytest.raises(StoreError, match=r"no such table.*nothing was saved"), database.writing() as connection:
+        connection.execute(text("INSERT INTO episode (id) VALUES ('P1-1')"))
