@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from pathway.engine import Case, Change, Engine, Outcome
 from pathway.episode import Episode, from_document
@@ -166,17 +166,14 @@ class Store(Registry):
         result = Settled()
         with self.database.writing() as connection:
             due = self._due(connection, now, limit)
-            loaded = {row.id: from_document(json.loads(row.document)) for row in due}
-            changes = []
-            for episode in loaded.values():
-                change = self._settle_one(episode, now, result)
-                if change is not None:
-                    changes.append(change)
-            self._write(connection, changes, loaded)
+            loaded = self._opened(due, result)
+            settled = (self._settle_one(episode, now, result) for episode in loaded.values())
+            changes = self._write_batch(connection, [change for change in settled if change], loaded, result)
             self._set_aside(connection, {row.id: row.failures for row in due}, result.set_aside, now)
             quiet = loaded.keys() - {change.episode.id for change in changes} - result.set_aside.keys()
             self._correct_wakes(connection, [loaded[name] for name in sorted(quiet)])
-        result.episodes = len(loaded)
+        result.episodes = len(due)
+        result.fired = sum(len(change.entries) for change in changes)
         return result
 
     def _due(self, connection: Connection, now: datetime, limit: int) -> Sequence[Any]:
@@ -191,15 +188,49 @@ class Store(Registry):
         )
         return connection.execute(query).all()
 
+    def _opened(self, rows: Iterable[Any], result: Settled) -> dict[str, Episode]:
+        loaded = {}
+        for row in rows:
+            try:
+                loaded[row.id] = from_document(json.loads(row.document))
+            except Exception as error:
+                # A document that cannot be read concerns its own patient only.
+                result.set_aside[row.id] = f"{type(error).__name__}: {error}"
+        return loaded
+
     def _settle_one(self, episode: Episode, now: datetime, result: Settled) -> Change | None:
         try:
-            change = self.engine.settle(episode, now)
+            return self.engine.settle(episode, now)
         except Exception as error:
             # One bad patient never stops the others: kept with its error, alerted, tried again.
             result.set_aside[episode.id] = f"{type(error).__name__}: {error}"
             return None
-        result.fired += len(change.entries) if change else 0
-        return change
+
+    def _write_batch(
+        self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode], result: Settled
+    ) -> list[Change]:
+        """The changes that could be written: all at once, or, where that fails, those that can be one by one."""
+        try:
+            with connection.begin_nested():
+                self._write(connection, changes, loaded)
+        except OperationalError:
+            raise
+        except Exception:
+            # Something in one of them: found by writing each alone, so that the others are not held up by it.
+            return [change for change in changes if self._written(connection, change, loaded, result)]
+        return changes
+
+    def _written(self, connection: Connection, change: Change, loaded: Mapping[str, Episode], result: Settled) -> bool:
+        try:
+            with connection.begin_nested():
+                self._write(connection, [change], loaded)
+        except OperationalError:
+            raise
+        except Exception as error:
+            # Set aside like one that cannot be settled.
+            result.set_aside[change.episode.id] = f"{type(error).__name__}: {error}"
+            return False
+        return True
 
     def _correct_wakes(self, connection: Connection, episodes: list[Episode]) -> None:
         """Due by the column but not by the engine (a profile was edited, say): the engine is right."""
@@ -214,7 +245,8 @@ class Store(Registry):
         episodes = table(models.Episode)
         for name, because in failed.items():
             count = failures[name] + 1
-            wait = min(RETRY_FIRST * 2 ** (count - 1), RETRY_LONGEST)
+            # The doubling is bounded before the limit is applied: 2 ** 200 minutes is no timedelta.
+            wait = min(RETRY_FIRST * 2 ** min(count - 1, 16), RETRY_LONGEST)
             values = {"failures": count, "failed_because": because, "retry_at": now + wait}
             connection.execute(update(episodes).where(episodes.c.id == name).values(**values))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, insert, select, update
 
+from pathway.errors import StoreError
 from persistence import models
 from persistence.store import Store, table
 from scheduler.channels import Channel, ChannelDown, ChannelError, Message
@@ -27,6 +28,7 @@ RETRY_FIRST, RETRY_LONGEST = timedelta(minutes=1), timedelta(minutes=15)
 LEASE = timedelta(minutes=15)
 NOBODY = "nobody to tell"
 UNANSWERED, ACCEPTED, FOR_GOOD = "unanswered", "accepted", "refused for good: "
+NOT_TRIED = "not tried: the channel is down"
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +138,10 @@ def _deliver_one(store: Store, channels: Sequence[Channel], up: list[Channel], k
     """The outcome of a row after this turn: sent, suppressed, failed, waiting, or empty if others have it."""
     try:
         claim = _claim(store, up, key, now)
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
-        # One message that cannot be written must not keep the others from going out.
+    except StoreError:
+        raise
+    except Exception as error:
+        # One message that cannot be written, whatever the rule that fails, must not keep the others back.
         log.exception("%s cannot be written", key)
         return _put_off(store, key, f"cannot be written: {type(error).__name__}: {error}", now)
     if isinstance(claim, str):
@@ -146,7 +150,7 @@ def _deliver_one(store: Store, channels: Sequence[Channel], up: list[Channel], k
     for sending in claim.sendings:
         # The answer to one letter is safe before the next one leaves; that to the last goes with the outcome.
         _keep(store, noted)
-        noted = {sending.id: _answer(claim.message, sending, up)} if sending.channel in up else {}
+        noted = {sending.id: _answer(claim.message, sending, up) if sending.channel in up else NOT_TRIED}
     return _finish(store, channels, claim, noted, now)
 
 

@@ -16,9 +16,11 @@ STAFF = "coordinator"
 
 def insert_once(connection: Connection, model: type[SQLModel], row: dict[str, Any]) -> bool:
     """Whether the row is new; one with the same key stays as it is."""
+    target = table(model)
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table(model)).values(**row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    statement = dialect.insert(target).values(**row).on_conflict_do_nothing()
+    # Asked for the key that was written: the row count of such an insert is not the same on every database.
+    return connection.execute(statement.returning(*target.primary_key.columns)).first() is not None
 
 
 def tell_staff(

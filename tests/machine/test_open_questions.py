@@ -113,6 +113,13 @@ def test_a_referral_that_is_out_is_not_named_at_a_discharge():
     assert clinic.heard("notice") == []
 
 
+def test_nobody_is_asked_what_became_of_a_referral_that_outlived_its_episode():
+    """After reopening it is still out, in whatever state the patient is, and its outcome task is closed."""
+    clinic = in_care().tell(decided("refer_surgery", **WHY), happened("withdraw", **WHY), decided("reopen", **WHY))
+    assert (clinic.place, clinic.referrals) == ("REASSESSMENT", [("surgery", "sent")])
+    assert "K-SURG-OUTCOME" not in clinic.open_tasks
+
+
 def test_review_is_a_value_that_does_nothing():
     """C-03 and C-20 name it, no rule says what it opens: even a confirmed malignancy raises nothing."""
     clinic = under({"rf": {"pathologic_confirmed": "review"}}).tell(scanned(pathologic="confirmed"))

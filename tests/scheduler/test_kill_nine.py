@@ -24,7 +24,7 @@ from scheduler.outbox import UNANSWERED, deliver
 from scheduler.settle import settle_all
 from tests.scheduler.ward import REASSESS_DUE, days, enrol, mail_server, open_store, rows, staff
 
-EPISODES, WORKERS = 200, 2
+EPISODES, WORKERS = 160, 2
 # Days after the four-week date on which the workers stand, and how many of them are killed there.
 SHIFTS = {0: 17, 24: 17, 63: 16}
 KILLS = sum(SHIFTS.values())
@@ -66,7 +66,7 @@ class Crew:
         crew = [self.hire(now) for _ in range(WORKERS)]
         for remaining in range(kills, 0, -1):
             victim = crew.pop(self.chance.randrange(len(crew)))
-            victim.join(timeout=self.chance.uniform(0, 0.5))
+            victim.join(timeout=self.chance.uniform(0, 0.4))
             assert victim.is_alive(), "a worker ended by itself"
             victim.kill()
             victim.join()

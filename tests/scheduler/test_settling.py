@@ -3,15 +3,15 @@
 import json
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from persistence import models
 from persistence.store import table
 from scheduler.outbox import deliver
 from scheduler.settle import settle_all
-from tests.scheduler.ward import REASSESS_DUE, Pigeon, days, enrol, rows, staff
+from tests.scheduler.ward import REASSESS_DUE, Pigeon, change, days, enrol, rows, staff
 
-EPISODES = table(models.Episode)
+EPISODES, ENTRIES = table(models.Episode), table(models.Entry)
 
 
 def break_profile(store, episode, name="no-such-profile"):
@@ -122,3 +122,13 @@ def test_a_second_trouble_of_a_repaired_episode_is_a_second_alert(store):
     break_profile(store, episode)
     settle_all(store, REASSESS_DUE + days(30))
     assert len(rows(store, models.Reminder, table(models.Reminder).c.code == "SET_ASIDE")) == 2
+
+
+def test_a_journal_that_takes_no_further_line_does_not_stop_the_others(store):
+    broken, sound = enrol(store, "P1"), enrol(store, "P2")
+    (last,) = rows(store, models.Entry, ENTRIES.c.episode_id == broken, ENTRIES.c.seq == state(store, broken).version)
+    change(store, insert(ENTRIES).values(**{**last._mapping, "seq": last.seq + 1, "event_id": None}))
+    done = settle_all(store, REASSESS_DUE)
+    assert list(done.set_aside) == [broken]
+    assert (state(store, broken).state, state(store, sound).state) == ("CONSERVATIVE_CARE", "REASSESSMENT")
+    assert done.fired == len(rows(store, models.Entry, ENTRIES.c.episode_id == sound)) - 5

@@ -253,6 +253,17 @@ def test_a_channel_that_is_down_is_asked_once_a_run_and_costs_the_others_no_atte
     assert sorted(row.attempts for row in outbox(due))[-2:] == [0, 1]
 
 
+def test_an_attempt_that_a_channel_going_down_prevented_is_not_mistaken_for_a_crash(due, pigeon):
+    hire(due, "carl@example.org", "clinician")
+    pigeon.bad["carl@example.org"] = ChannelDown("connection lost")
+    red_flag(due, "P1", LATE)
+    deliver(due, [pigeon], LATE)
+    assert [attempt.answer for attempt in rows(due, models.Delivery)] == [
+        "connection lost",
+        "not tried: the channel is down",
+    ]
+
+
 def test_one_channel_down_does_not_keep_the_other_from_telling(due, pigeon):
     down = Pigeon("down")
     down.trouble = ChannelDown("connection refused")
