@@ -134,6 +134,8 @@ def send_surgery_elective(turn: Turn, _timer: Timer | None) -> None:
 
 def complete_surgery(turn: Turn, _timer: Timer | None) -> None:
     turn.end_referral("surgery", "completed")
+    if turn.episode.malignancy == "confirmed":
+        turn.close_task("K-MALIG", "confirmed")
 
 
 def cancel_surgery_draft(turn: Turn, _timer: Timer | None) -> None:
@@ -171,10 +173,10 @@ def cancel_referrals(turn: Turn, _timer: Timer | None) -> None:
 
 
 def name_open_referrals(turn: Turn, _timer: Timer | None) -> None:
-    """A person leaves with a referral out: the engine withdraws nothing, staff are told once."""
+    """A person leaves or comes back with a referral out: the engine withdraws nothing, staff are told once."""
     still_open = [referral.service for referral in turn.episode.referrals if referral.open]
     if still_open:
-        turn.notice("REFERRAL_OPEN_ON_CLOSURE", services=still_open)
+        turn.notice("REFERRAL_STILL_OPEN", services=still_open)
 
 
 def restore_after_death(turn: Turn, _timer: Timer | None) -> None:

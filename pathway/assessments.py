@@ -315,7 +315,12 @@ def _register_flags(data: Mapping[str, Any], _profile: Profile) -> list[tuple[st
     return [("high_energy", data.get("mechanism") == "high_energy")]
 
 
+def _feature_flags(data: Mapping[str, Any], _profile: Profile) -> list[tuple[str, bool]]:
+    return [("malignancy_feature", bool(data.get("cancer_history") or data.get("weight_loss")))]
+
+
 _FLAG_TESTS = {
+    "malignancy_features": _feature_flags,
     "neuro_exam": _neuro_flags,
     "imaging": _imaging_flags,
     "malignancy": _malignancy_flags,

@@ -15,6 +15,7 @@ ANCHORS = {"onset", "care_start", "procedure", "entry"}
 TASK_ANCHORS = {"identification", "today", "timer", "calcitonin"}
 EFFECTS = {"move", "purpose", "in_review", "decision"}
 # Administrative moves follow from what happened to the person, not from guideline advice.
+NUMBERED = {"days", "calendar months", "hours", "degrees", "SD", "kg/m2", "% of expected height", "NRS 0-10"}
 UNCITED = {"death", "death_correction", "reopen"}
 
 
@@ -31,6 +32,7 @@ def load_guideline(folder: Path = VCF) -> Guideline:
 def faults(guideline: Guideline) -> list[str]:
     """Every fault of a guideline, each one sentence that begins with its place."""
     return [
+        *guideline.duplicates,
         *_transition_faults(guideline),
         *_reachability_faults(guideline),
         *_ambiguities(guideline),
@@ -63,10 +65,24 @@ def _transition_faults(guideline: Guideline) -> Iterator[str]:
 
 
 def _reachability_faults(guideline: Guideline) -> Iterator[str]:
-    reached = {rule.to.partition(".")[0] for rule in guideline.transitions}
+    reached = _reached(guideline)
     for state in guideline.states.values():
         if state.id not in reached:
             yield f"state {state.id}: no transition leads to it"
+
+
+def _reached(guideline: Guideline) -> set[str]:
+    """The states that a registered patient can come to."""
+    reached = {rule.to.partition(".")[0] for rule in guideline.transitions if not rule.sources}
+    while True:
+        onward = {
+            rule.to.partition(".")[0]
+            for rule in guideline.transitions
+            if {s.partition(".")[0] for s in guideline.expanded(rule.sources)} & reached
+        }
+        if onward <= reached:
+            return reached
+        reached |= onward
 
 
 def _ambiguities(guideline: Guideline) -> Iterator[str]:
@@ -200,6 +216,8 @@ def _value_faults(profile: Profile, default: Profile) -> Iterator[str]:
             yield f"{place}: {parameter.value!r} is not one of {', '.join(map(str, known.choices))}"
         elif not known.choices and not _same_kind(parameter.value, known.value):
             yield f"{place}: {parameter.value!r} is not of the kind of {known.value!r}"
+        if parameter.unit in NUMBERED and isinstance(parameter.value, str):
+            yield f"{place}: {parameter.value!r} is not of the kind of a number of {parameter.unit}"
         if not parameter.cites and not parameter.engineering:
             yield f"{place}: neither cites a source nor is marked as an engineering choice"
 

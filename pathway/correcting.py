@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from pathway import assessments
+from pathway.calendar import show_date
 from pathway.episode import Observation, Timer
 from pathway.facts import as_date
 from pathway.guards import date_between
@@ -17,7 +18,7 @@ from pathway.guideline import TimerRule
 from pathway.journal import Refusal
 from pathway.machine import Machine
 from pathway.moving import speak
-from pathway.observing import tasks_closed_by
+from pathway.observing import suspect_malignancy, tasks_closed_by
 from pathway.registering import dates_refused, onset_of
 from pathway.turn import Turn
 
@@ -42,7 +43,7 @@ def correct(turn: Turn, machine: Machine) -> Refusal | None:
     return corrections[turn.step.kind](turn, machine)
 
 
-def _correct_fracture(turn: Turn, _machine: Machine) -> Refusal | None:
+def _correct_fracture(turn: Turn, machine: Machine) -> Refusal | None:
     precision = turn.data.get("precision") or turn.data.get("fracture_date_precision") or "day"
     value = as_date(turn.data.get("value"))
     if value is None:
@@ -53,11 +54,14 @@ def _correct_fracture(turn: Turn, _machine: Machine) -> Refusal | None:
     )
     if refusal:
         return refusal
+    refusal = _after_care_start(turn, onset_of(value, precision, episode.identification).day)
+    if refusal:
+        return refusal
     was = episode.fracture_date
     episode.fracture_date, episode.precision = value, precision
     _redate_onset(turn)
     turn.note("correction", target="fracture_date", was=was, now=value, precision=precision)
-    _redate(turn, "onset")
+    _redate(turn, machine, "onset")
     return None
 
 
@@ -73,11 +77,22 @@ def _future(value: Any, turn: Turn) -> Refusal | None:
     return None
 
 
-def _correct_identification(turn: Turn, _machine: Machine) -> Refusal | None:
+def _after_care_start(turn: Turn, onset: date) -> Refusal | None:
+    start = turn.episode.care_start
+    if start is None or onset <= start:
+        return None
+    because = f"the fracture would be dated {show_date(onset)}, after care started on {show_date(start)}"
+    return Refusal("DATE_ORDER", f"{because}; correct care_start first; nothing was saved")
+
+
+def _correct_identification(turn: Turn, machine: Machine) -> Refusal | None:
     value, episode = as_date(turn.data.get("value")), turn.episode
     if value is None:
         return Refusal("OUT_OF_RANGE", "identification_date needs a date; nothing was saved")
     refusal = dates_refused(episode.birth_date, episode.fracture_date, episode.precision, value, turn.today)
+    if refusal:
+        return refusal
+    refusal = _after_care_start(turn, onset_of(episode.fracture_date, episode.precision, value).day)
     if refusal:
         return refusal
     was, shift = episode.identification, value - episode.identification
@@ -89,11 +104,11 @@ def _correct_identification(turn: Turn, _machine: Machine) -> Refusal | None:
         if anchor == "identification" or (anchor == "calcitonin" and by_identification):
             turn.redate_task(task, task.due + shift, task.overdue_after + shift)
     _redate_onset(turn)
-    _redate(turn, "onset")
+    _redate(turn, machine, "onset")
     return None
 
 
-def _correct_care_start(turn: Turn, _machine: Machine) -> Refusal | None:
+def _correct_care_start(turn: Turn, machine: Machine) -> Refusal | None:
     value, episode = as_date(turn.data.get("value")), turn.episode
     if episode.care_start is None:
         return Refusal("STATE", "conservative care has not started, so its date cannot be corrected")
@@ -104,14 +119,14 @@ def _correct_care_start(turn: Turn, _machine: Machine) -> Refusal | None:
         return Refusal(verdict.code, verdict.because)
     was, episode.care_start = episode.care_start, value
     turn.note("correction", target="care_start", was=was, now=value)
-    _redate(turn, "care_start")
+    _redate(turn, machine, "care_start")
     return None
 
 
 # ---------------------------------------------------------------- timers
 
 
-def _redate(turn: Turn, anchor: str) -> None:
+def _redate(turn: Turn, machine: Machine, anchor: str) -> None:
     for rule in turn.guideline.timers.values():
         if rule.anchor != anchor:
             continue
@@ -119,6 +134,7 @@ def _redate(turn: Turn, anchor: str) -> None:
         live = [timer for timer in timers if timer.status in ("pending", "held", "fired")]
         if live:
             _redate_one(turn, rule, live[-1])
+            _ask_again(turn, machine, rule)
 
 
 def _redate_one(turn: Turn, rule: TimerRule, timer: Timer) -> None:
@@ -129,6 +145,15 @@ def _redate_one(turn: Turn, rule: TimerRule, timer: Timer) -> None:
         turn.arm(rule.code)
     elif due > timer.due:
         _rearm(turn, rule, due)
+
+
+def _ask_again(turn: Turn, machine: Machine, rule: TimerRule) -> None:
+    """Dated back to a day on which it has fired already: it cannot fire twice, but it is owed."""
+    owed = turn.episode.owed(rule.code) if rule.milestone else None
+    asked = any(turn.episode.open_task(code) for code in ("K-REASSESS", "K-IMGREV", "K-3M-DECISION", "K-AUG-CONFIRM"))
+    if owed is not None and not asked and turn.episode.state in rule.effects:
+        turn.note("milestone_still_owed", code=rule.code, due=owed.due)
+        speak(turn, machine, owed)
 
 
 def _rearm(turn: Turn, rule: TimerRule, due: date) -> None:
@@ -157,6 +182,7 @@ def _retract(turn: Turn, machine: Machine) -> Refusal | None:
     if any(flag.source == name for flag in turn.episode.open_flags()):
         turn.open_task("K-RF-REVIEW")
     _reopen_work(turn, found)
+    _suspect_again(turn, machine, found)
     _owe_imaging_again(turn, machine)
     return None
 
@@ -169,6 +195,14 @@ def _reopen_work(turn: Turn, retracted: Observation) -> None:
             last = closed[-1]
             turn.replace_task(last, status="open", closed_at=None, closed_how="", why="")
             turn.note("task_resumed", code=code, n=last.n, because="the observation that closed it was retracted")
+
+
+def _suspect_again(turn: Turn, machine: Machine, retracted: Observation) -> None:
+    """An exclusion that is taken back leaves the suspicion that it had closed."""
+    excluded = retracted.kind == "malignancy" and retracted.data.get("status") == "excluded"
+    still = any(o.data.get("status") == "excluded" for o in turn.episode.facts("malignancy"))
+    if excluded and not still and turn.episode.malignancy == "excluded":
+        suspect_malignancy(turn, machine, "the exclusion was retracted")
 
 
 def _owe_imaging_again(turn: Turn, machine: Machine) -> None:

@@ -185,8 +185,7 @@ class Engine:
         refusal = HANDLERS[step.event](turn, self.machine)
         if refusal is not None:
             turn = self._refused(episode, step, at, refusal)
-        if step.event_id is not None:
-            turn.episode.event_ids.append(step.event_id)
+        turn.spend_event_id()
         entry = turn.entry(step.event, self._occurred(turn, step, at), refusal)
         return Change(turn.episode, (entry,)), refusal
 
@@ -268,14 +267,14 @@ class Engine:
         )
         turn = self._turn(blank, at, step)
         registering.start(turn, self.machine)
-        if step.event_id is not None:
-            turn.episode.event_ids.append(step.event_id)
+        turn.spend_event_id()
         return Change(turn.episode, (turn.entry(step.event, at),))
 
     def _refused_registration(self, case: Case, step: Step, at: datetime, refusal: Refusal) -> Outcome:
         if not case.episodes:
             return self._refused_at_intake(step, at, refusal)
         turn = self._refused(case.episodes[-1], step, at, refusal)
+        turn.spend_event_id()
         entry = turn.entry(step.event, at, refusal)
         return Outcome((Change(turn.episode, (entry,)),), refusal)
 
@@ -317,6 +316,7 @@ class Engine:
         if entry.kind in ("register", "new_fracture"):
             assert entry.refusal is not None
             turn = self._refused(episode, step, at, entry.refusal)
+            turn.spend_event_id()
             return turn.episode, turn.entry(entry.kind, at, entry.refusal)
         change, _ = self.take(episode, step, at)
         return change.episode, change.entries[0]

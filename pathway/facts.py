@@ -6,7 +6,7 @@ recorded as refused; it is never clipped, scaled or defaulted. A field that is a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 LEVELS = tuple([f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 6)] + ["S1"])
@@ -133,7 +133,9 @@ OWN_DATE = {"imaging": "performed", "dxa": "date", "bone_referral": "date", "cal
 
 
 def as_date(value: Any) -> Any:
-    """An ISO date text as a date; everything else unchanged, for the checks to refuse."""
+    """An ISO date text or a date with a time as a date; everything else unchanged, for the checks to refuse."""
+    if isinstance(value, datetime):
+        return value.date()
     if isinstance(value, str) and len(value) >= 10:
         try:
             return date.fromisoformat(value[:10])

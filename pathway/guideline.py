@@ -1,6 +1,7 @@
 """The guideline as data: what may happen, with sources. Read from TOML, checked before anyone is enrolled."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -200,6 +201,7 @@ class Guideline:
     seeds: tuple[Mapping[str, Any], ...]
     conflicts: tuple[Mapping[str, Any], ...]
     profiles: Mapping[str, Profile]
+    duplicates: tuple[str, ...] = ()
 
     @property
     def active_states(self) -> tuple[str, ...]:
@@ -249,6 +251,8 @@ def read_guideline(folder: Path) -> Guideline:
 def _read(folder: Path) -> Guideline:
     rules = _toml(folder / "pathway.toml")
     texts = _toml(folder / "sources.toml")
+    advice = _toml(folder / "recommendations.toml")
+    conflicts = _toml(folder / "conflicts.toml")
     head = rules["guideline"]
     return Guideline(
         id=head["id"],
@@ -262,14 +266,13 @@ def _read(folder: Path) -> Guideline:
         timers=_by((TimerRule(**_tupled(row)) for row in rules["timer"]), "code"),
         tasks=_by((TaskRule(**_tupled(row)) for row in rules["task"]), "code"),
         red_flags=_by((RedFlagRule(**_tupled(row)) for row in rules["red_flag"]), "code"),
-        recommendations=_by(
-            Recommendation(**_tupled(row)) for row in _toml(folder / "recommendations.toml")["recommendation"]
-        ),
+        recommendations=_by(Recommendation(**_tupled(row)) for row in advice["recommendation"]),
         sources=_by(Source(**_tupled(row)) for row in texts["source"]),
         outside=MappingProxyType({row["id"]: row for row in texts.get("outside", [])}),
         seeds=tuple(texts["seed"]),
-        conflicts=tuple(_toml(folder / "conflicts.toml")["conflict"]),
+        conflicts=tuple(conflicts["conflict"]),
         profiles=_profiles(folder / "profiles"),
+        duplicates=_duplicates(rules, texts, advice, conflicts),
     )
 
 
@@ -286,13 +289,19 @@ def _tupled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by(rows: Any, key: str = "id") -> Mapping[str, Any]:
-    named: dict[str, Any] = {}
-    for row in rows:
-        name = getattr(row, key)
-        if name in named:
-            raise ValueError(f"{name} is defined twice")
-        named[name] = row
-    return MappingProxyType(named)
+    return MappingProxyType({getattr(row, key): row for row in rows})
+
+
+def _duplicates(*documents: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names that two entries of one kind share; the last one counts, so this must not pass unseen."""
+    found = []
+    for document in documents:
+        for kind, rows in document.items():
+            # Several transitions may carry one rule id: the same rule from different triggers.
+            if isinstance(rows, list) and kind != "transition":
+                names = Counter(row.get("id") or row.get("code") for row in rows)
+                found += [f"{kind} {name} is defined twice" for name, count in names.items() if count > 1]
+    return tuple(found)
 
 
 def _state(row: dict[str, Any]) -> State:

@@ -74,6 +74,8 @@ def _salvage(turn: Turn, good: dict[str, Any], faults: list[Fault], effective: d
 def _keep(turn: Turn, kind: str, data: dict[str, Any], effective: date) -> Observation:
     step, seq = turn.step, turn.episode.seq
     name = step.obs_id or step.event_id or f"{turn.episode.id}:{seq}"
+    if any(known.id == name for known in turn.episode.observations):
+        name = f"{name}#{seq}"
     observation = Observation(name, kind, data, effective, turn.at, seq)
     turn.episode.observations.append(observation)
     turn.note("observation", kind=kind, id=name, effective=effective, data=data)
@@ -98,10 +100,17 @@ def _react(turn: Turn, machine: Machine, observation: Observation, known_predict
     flags = _immediate(turn, observation.kind, dict(observation.data))
     if flags:
         red_flag(turn, machine, flags, observation.id)
+    if _left_to_review(turn, observation):
+        turn.open_task("K-RF-REVIEW")
     _judge_malignancy(turn, machine, observation)
     if observation.kind == "symptoms":
         _changed_symptoms(turn, machine, observation)
     _early_indication(turn, machine, observation, known_predictors)
+
+
+def _left_to_review(turn: Turn, observation: Observation) -> bool:
+    stated = assessments.flags_in(observation.kind, observation.data, turn.profile)
+    return any(turn.profile[turn.guideline.red_flags[code].parameter] == "review" for code in stated)
 
 
 def red_flag(turn: Turn, machine: Machine, flags: tuple[str, ...], source: str) -> None:
@@ -124,7 +133,7 @@ def suspicion(turn: Turn, kind: str, data: Any) -> str:
         return "clinician"
     if kind != "malignancy_features":
         return ""
-    if profile["malignancy.strong_feature"] == "workup":
+    if profile["malignancy.strong_feature"] in ("workup", "immediate"):
         strong = [name for name in ("cancer_history", "weight_loss") if data.get(name)]
         if strong:
             return strong[0]
@@ -251,10 +260,15 @@ def tasks_closed_by(turn: Turn, observation: Observation) -> tuple[str, ...]:
         "osteoporosis_rx": ("K-OPRX", agent and agent not in profile["oprx_blocklist"]),
         "dxa": ("K-DXA", "t_score" in data),
         "bone_referral": ("K-BONEREF", True),
-        "calcitonin": ("K-CALC-STOP", data.get("action") == "stop"),
+        "calcitonin": ("K-CALC-STOP", data.get("action") == "stop" and not _started_after(turn, observation)),
     }
     code, answered = answers.get(observation.kind, ("", False))
     return (code,) if answered else ()
+
+
+def _started_after(turn: Turn, stop: Observation) -> bool:
+    starts = (o for o in turn.episode.facts("calcitonin") if o.data.get("action") == "start")
+    return any(start.effective > stop.effective for start in starts)
 
 
 def _calcitonin_started(turn: Turn, observation: Observation) -> None:

@@ -36,6 +36,11 @@ class Turn:
         known = {name: plain(value) for name, value in fields.items() if value is not None}
         self.effects.append({"event": event, **known})
 
+    def spend_event_id(self) -> None:
+        """Accepted or refused, a message has had its effect: the same id again has none."""
+        if self.step.event_id is not None:
+            self.episode.event_ids.append(self.step.event_id)
+
     def entry(self, kind: str, occurred_at: datetime, refusal: Refusal | None = None) -> Entry:
         step = replace(self.step, data=plain(self.step.data))
         return Entry(self.episode.seq, kind, occurred_at, self.at, step.actor, step, tuple(self.effects), refusal)

@@ -12,6 +12,8 @@ from persistence.store import table
 
 DECEASED = "DECEASED"
 SET_ASIDE = "SET_ASIDE"
+# A service that expects a patient who has died must be told so, by staff.
+TOLD_AFTER_DEATH = ("REFERRALS_CANCELLED",)
 OF_A_TASK = ("due", "overdue", "repeat", "escalation")
 
 
@@ -52,7 +54,7 @@ def _died(connection: Connection, patient: str) -> bool:
 
 def no_longer(matter: Matter, guideline: Guideline) -> str:
     """Why this need not be told any more, in words; empty while it must be."""
-    if matter.patient_died:
+    if matter.patient_died and matter.row.code not in TOLD_AFTER_DEATH:
         return "the patient has died"
     if matter.row.kind in OF_A_TASK:
         return _task_over(matter)

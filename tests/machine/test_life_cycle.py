@@ -150,7 +150,7 @@ def test_once_seen_a_flag_does_not_hold_a_patient_back():
 def test_a_referral_that_is_out_is_named_when_the_patient_leaves(kind):
     clinic = with_augmentation_sent().tell(happened(kind, **WHY))
     (notice,) = clinic.heard("notice")
-    assert (notice.event["code"], notice.event["services"]) == ("REFERRAL_OPEN_ON_CLOSURE", ["augmentation"])
+    assert (notice.event["code"], notice.event["services"]) == ("REFERRAL_STILL_OPEN", ["augmentation"])
     assert clinic.referrals == [("augmentation", "sent")]
 
 

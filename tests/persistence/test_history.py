@@ -84,7 +84,6 @@ def test_the_worklist_of_a_past_day_is_what_it_was_on_that_day(store):
     assert {at: worklist(store, now, as_of=at) for at in seen} == seen
 
 
-@pytest.mark.xfail(strict=True, reason="a line within the clock's tolerance is left out of the middle of a journal")
 def test_a_desk_whose_clock_lags_by_seconds_does_not_make_the_past_unreadable(store):
     """Two machines of one network, the second three seconds behind: both may write, and each line counts."""
     tell(store, *CARE)
