@@ -112,11 +112,12 @@ def test_a_milestone_of_a_closed_episode_is_suppressed(due, pigeon):
     assert (milestone.outcome, milestone.because) == ("suppressed", "the episode is closed: Withdrawn")
 
 
-def test_nothing_at_all_is_sent_about_the_deceased(due, pigeon):
+def test_about_the_deceased_staff_are_told_only_to_call_off_the_referral(due, pigeon):
     red_flag(due, "P1", LATE + timedelta(hours=1))
     die(due, "P1", LATE + timedelta(hours=2))
     done = deliver(due, [pigeon], LATE + timedelta(hours=3), limit=500)
-    assert (pigeon.sent, done.suppressed) == ([], len(outbox(due)))
+    assert [key.split(":")[1] for key, _ in pigeon.sent] == ["notice"]
+    assert done.suppressed == len(outbox(due)) - 1
     assert {row.because for row in outbox(due)} == {"the patient has died"}
 
 
