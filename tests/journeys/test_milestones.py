@@ -276,6 +276,20 @@ def test_pain_that_lasts_after_the_procedure_is_imaged(ann):
     assert "K-POSTREV" in ann.open_tasks
 
 
+@pytest.mark.parametrize(
+    ("status", "place"),
+    [
+        (pain(6, "worsening"), "IMAGING_REVIEW"),
+        (pain(6, changed=True), "IMAGING_REVIEW"),
+        (pain(6), "POST_PROCEDURE"),
+        (painless(), "POST_PROCEDURE"),
+    ],
+)
+def test_after_a_procedure_new_or_worse_pain_is_imaged_at_once(ann, status, place):
+    at_three_months(ann, pain(8)).tell(decided("confirm_augmentation")).at("2026-04-28 10:00")
+    assert ann.tell(outcome("augmentation", "performed"), status).place == place
+
+
 def test_pain_that_returns_is_not_assumed_to_be_the_old_fracture(ann):
     ann.at("2026-02-10 10:00").tell(painless(), decided("resolved")).at("2026-06-01 10:00").tell(pain(6))
     ann.at("2026-06-04 10:00").tell(scanned("2026-06-03"), decided("review_imaging", outcome="continue"))

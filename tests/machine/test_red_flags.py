@@ -361,6 +361,14 @@ def test_a_review_interrupted_by_a_flag_keeps_its_purposes():
     assert clinic.episode.place.purposes == purposes
 
 
+def test_a_three_month_decision_waits_behind_a_flag_and_comes_back():
+    clinic = in_care().at("2026-04-07 10:00").tell(DEFICIT)
+    assert clinic.task("K-3M-DECISION").status == "suspended"
+    assert clinic.at("2026-05-07 10:00").reminders("K-3M-DECISION") == []
+    clinic.tell(OVERRULE)
+    assert (clinic.place, clinic.task("K-3M-DECISION").status) == ("REASSESSMENT", "open")
+
+
 def test_an_imaging_review_interrupted_by_a_flag_keeps_its_task():
     clinic = in_imaging_review().tell(scanned(cord_compression=True))
     assert clinic.task("K-IMGREV").status == "suspended"

@@ -195,6 +195,43 @@ def test_care_that_starts_on_an_awkward_day(care_start, reassess, three_months):
     assert (f"{three_months} 08:00", "FAILURE_REVIEW") in clinic.at(f"{three_months} 08:00").milestones
 
 
+def together(profile: str, fracture: str, care_start: str, today: str) -> Clinic:
+    """Somebody in care whose pain lasts, with milestones that fall due on one day."""
+    clinic = clinic_in_memory(profile=profile, now=f"{care_start} 09:00").tell(registered(fracture), scanned())
+    clinic.tell(observed("neuro_exam", complete=True), decided("start_conservative"))
+    yesterday = date.fromisoformat(today) - timedelta(days=1)
+    return clinic.at(f"{yesterday} 10:00").tell(pain(5)).at(f"{today} 09:00")
+
+
+def test_of_two_milestones_due_on_one_day_the_eight_weeks_speak_before_the_four():
+    clinic = together("default", "2025-12-09", "2026-01-06", "2026-02-03")
+    assert clinic.milestones == [("2026-02-03 08:00", "IMAGING_8W")]
+    assert (clinic.place, clinic.timer("REASSESS").status) == ("IMAGING_REVIEW", "held")
+
+
+def test_of_two_milestones_due_on_one_day_failing_care_speaks_before_the_eight_weeks():
+    clinic = together("seed-s0", "2025-12-02", "2026-01-06", "2026-01-27")
+    assert clinic.milestones == [("2026-01-27 08:00", "FAILURE_REVIEW")]
+    assert (clinic.place, clinic.timer("IMAGING_8W").status) == ("AUGMENTATION_REFERRAL.proposed", "held")
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [(pain(6, changed=True), "IMAGING_REVIEW"), (observed("pulmonary", dysfunction=True), "REASSESSMENT")],
+)
+def test_an_interval_review_ends_with_the_interval(step, place):
+    clinic = with_augmentation_proposed().at("2026-04-08 10:00")
+    clinic.tell(decided("decline_augmentation", reason="does not want it"), step)
+    assert (clinic.place, clinic.timer("INTERVAL_REVIEW").status) == (place, "cancelled")
+    assert clinic.at("2026-06-01 09:00").reminders("INTERVAL_REVIEW") == []
+
+
+def test_the_checks_of_surveillance_rest_while_the_patient_is_elsewhere():
+    clinic = under_surveillance().at("2026-03-01 10:00").tell(pain(6))
+    assert {clinic.timer(code).status for code in ("SURV_6M", "SURV_12M")} == {"cancelled"}
+    assert clinic.at("2026-08-01 10:00").reminders("K-SURV") == []
+
+
 # ---------------------------------------------------------------- late comers
 
 
