@@ -15,7 +15,9 @@ from pathway.guideline import VCF, Guideline, read_guideline
 guideline_app = typer.Typer(no_args_is_help=True, help="Check, show and draw the guideline.", rich_markup_mode=None)
 app.add_typer(guideline_app, name="guideline")
 
-FolderOption = Annotated[Path, typer.Option("--folder", help="A guideline folder; default the one built in.")]
+FolderOption = Annotated[
+    Path, typer.Option("--folder", help="A guideline folder; default the one built in.", show_default=False)
+]
 
 
 @guideline_app.command()
