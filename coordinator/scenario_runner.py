@@ -20,12 +20,16 @@ from persistence.database import Database
 from persistence.journal import INTAKE
 from persistence.store import Person, Store, table
 
+BATCH = 200
+
 
 class StoreWorld:
     """A world on a database of its own."""
 
     def __init__(self, store: Store, zone: str, profile: str) -> None:
         self.store, self.zone, self.profile = store, zone, profile
+        self._audits: list[Audit] = []
+        self._read: set[tuple[str, int]] = set()
 
     def record(
         self, patient: str, step: Step, at: datetime, *, episode_n: int | None, catch_up: bool
@@ -34,7 +38,8 @@ class StoreWorld:
         return self.store.record(person, step, at, episode_n=episode_n, catch_up=catch_up).refusal
 
     def settle(self, at: datetime) -> None:
-        while self.store.settle(at).fired:
+        # One pass fires all that an episode owes; another is needed only when the batch was full.
+        while self.store.settle(at, BATCH).episodes == BATCH:
             pass
 
     def next_wake(self) -> datetime | None:
@@ -50,15 +55,21 @@ class StoreWorld:
         return self.store.patients()
 
     def audits(self) -> Sequence[Audit]:
+        """Every audit event so far; only what is new since the last call is read."""
         entries = table(models.Entry)
         query = select(entries).order_by(entries.c.recorded_at, entries.c.episode_id, entries.c.seq)
+        if self._audits:
+            query = query.where(entries.c.recorded_at >= self._audits[-1].at)
         with self.store.database.reading() as connection:
             rows = connection.execute(query).all()
-        return [
-            Audit(row.patient_id, _number(row.episode_id), row.recorded_at, effect)
-            for row in rows
-            for effect in json.loads(row.effects)["effects"]
-        ]
+        for row in rows:
+            if (row.episode_id, row.seq) not in self._read:
+                self._read.add((row.episode_id, row.seq))
+                self._audits += [
+                    Audit(row.patient_id, _number(row.episode_id), row.recorded_at, effect)
+                    for effect in json.loads(row.effects)["effects"]
+                ]
+        return self._audits
 
 
 def _number(episode_id: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -29,18 +30,20 @@ def table(model: type[SQLModel]) -> Any:
 
 def upsert(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], *, keep: bool = False) -> None:
     """Insert, or overwrite what has the same key; with `keep`, what is there stays as it is."""
-    if not rows:
-        return
+    if rows:
+        statement = _upserting(connection.dialect.name, model, tuple(rows[0]), keep=keep)
+        connection.execute(statement, rows)
+
+
+@lru_cache(maxsize=64)
+def _upserting(dialect: str, model: type[SQLModel], names: tuple[str, ...], *, keep: bool) -> Any:
     target = table(model)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(target)
+    statement = (sqlite if dialect == "sqlite" else postgresql).insert(target)
     keys = [column.name for column in target.primary_key.columns]
     if keep:
-        statement = statement.on_conflict_do_nothing(index_elements=keys)
-    else:
-        others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
-    connection.execute(statement, rows)
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    others = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 class Registry:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -305,13 +306,7 @@ class Store(Registry):
 
     def _update_known(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         """Only if nobody has written since we read: the row count tells."""
-        episodes = table(models.Episode)
-        columns = [name for name in rows[0] if not name.startswith("b_") and name != "id"]
-        statement = (
-            update(episodes)
-            .where(episodes.c.id == bindparam("b_id"), episodes.c.version == bindparam("b_version"))
-            .values(**{name: bindparam(name) for name in columns}, failures=0, failed_because=None, retry_at=None)
-        )
+        statement = _updating(tuple(name for name in rows[0] if not name.startswith("b_") and name != "id"))
         done = connection.execute(statement, rows)
         if done.rowcount != len(rows):
             raise Outrun(", ".join(row["id"] for row in rows[:3]))
@@ -388,3 +383,15 @@ class Store(Registry):
             query = query.where(entries.c.recorded_at <= until)
         with self.database.reading() as connection:
             return [entry_of(row) for row in connection.execute(query)]
+
+
+@lru_cache(maxsize=4)
+def _updating(columns: tuple[str, ...]) -> Any:
+    """Write an episode where it still has the version that was read, and forget that it ever failed."""
+    episodes = table(models.Episode)
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    return (
+        update(episodes)
+        .where(episodes.c.id == bindparam("b_id"), episodes.c.version == bindparam("b_version"))
+        .values(**values, failures=0, failed_because=None, retry_at=None)
+    )
