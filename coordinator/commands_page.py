@@ -13,7 +13,7 @@ HEAD = """# Commands
 
 Made from the commands themselves by `make docs`; a test holds it so.
 
-Every command: `--database URL` and `--now TIME` (demo databases only) stand before the command's name.
+Every command: `--database URL` and `--now TIME` (simulations only) stand before the command's name.
 """
 
 

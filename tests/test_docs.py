@@ -72,13 +72,14 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_readme_session_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    monkeypatch.setenv("PATHWAY_DATABASE", "sqlite:///pathway.db")
-    monkeypatch.setenv("PATHWAY_OUTBOX_LOG", "outbox.log")
-    session = blocks(README, "sh")[1]
+    session = "\n".join(blocks(README, "sh")[1:3])
     tried = 0
     for line in session.splitlines():
         for command in line.partition(" #")[0].split("&&"):
             words = shlex.split(command)
+            if words[:1] == ["export"]:
+                for setting in words[1:]:
+                    monkeypatch.setenv(*setting.split("=", 1))
             if words[:1] != ["pathway"]:
                 continue
             result = CliRunner().invoke(app, words[1:])

@@ -8,14 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.output import fail
+from coordinator.cli.output import errors, fail
 from coordinator.cohort_file.dates import read_date
 from coordinator.settings import Settings, read_settings
 from coordinator.wiring import open_store
-from pathway.calendar import zone_named
+from pathway.calendar import show_instant, zone_named
 from pathway.facts import FIELDS, LEVELS
 from persistence.store import Store
 from scheduler.clock import utcnow
+
+# The mark of a database in which time may be moved; one with real work never carries it.
+SIMULATION = "simulation"
 
 app = typer.Typer(
     name="pathway",
@@ -51,7 +54,10 @@ def common(
     ] = None,
     now: Annotated[
         str | None,
-        typer.Option("--now", help="Simulation: act as if it were this time, for a demo database only."),
+        typer.Option(
+            "--now",
+            help="Simulation: act as if it were this time; only where `init --simulation` or `demo` made the database.",
+        ),
     ] = None,
 ) -> None:
     session.database, session.simulated = database, now
@@ -64,14 +70,18 @@ def opened() -> Iterator[tuple[Store, Settings, datetime]]:
     store = open_store(settings)
     try:
         if session.simulated and not is_simulation(store):
-            fail("--now moves time, so it works only on a demo database (made by pathway demo); nothing was done.")
+            fail(
+                "--now moves time, so it works only on a database made for it (pathway init --simulation, or demo); nothing was done."
+            )
+        if session.simulated:
+            errors.print(f"Simulation: it is {show_instant(session.now(settings), settings.zone)}.", markup=False)
         yield store, settings, session.now(settings)
     finally:
         store.database.close()
 
 
 def is_simulation(store: Store) -> bool:
-    return store.job_ran("demo")
+    return store.job_ran(SIMULATION)
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]

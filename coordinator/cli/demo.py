@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import app, is_simulation, session
+from coordinator.cli.base import SIMULATION, app, is_simulation, session
 from coordinator.cli.output import console, fail, grid, marked, progress, say
 from coordinator.demo_cohort import build
 from coordinator.patient import patient_page
@@ -53,7 +53,7 @@ def demo(
                 zone=settings.zone,
                 on_progress=lambda done, total: bar.update(track, completed=done, total=total),
             )
-        store.mark_job("demo", "built", now)
+        store.mark_job(SIMULATION, "demo", now)
         store.suppress_waiting(now - HISTORY, "history of the demo, told to nobody", now)
         _show(store, settings, now, url)
     finally:

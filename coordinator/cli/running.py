@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import AsOfOption, JsonOption, app, known_at, opened, session
-from coordinator.cli.output import errors, progress, say, show_json
+from coordinator.cli.base import SIMULATION, AsOfOption, JsonOption, app, known_at, opened, session
+from coordinator.cli.output import errors, fail, progress, say, show_json
 from coordinator.wiring import new_engine, open_channels
 from persistence.database import Database
+from persistence.store import Store
 from scheduler import jobs
 from scheduler.census import census as take_census
 from scheduler.digest import digest as make_digest
@@ -18,15 +19,24 @@ EVERYTHING = 1_000_000
 
 
 @app.command()
-def init(as_json: JsonOption = False) -> None:
+def init(
+    simulation: Annotated[
+        bool, typer.Option("--simulation", help="A new database in which --now may move time, for rehearsals.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Create the database, or bring it up to this version.
 
     Example: pathway init
     """
     settings = session.settings()
-    new_engine()
     database = Database(settings.database)
     database.upgrade()
+    store = Store(database, new_engine())
+    if simulation and store.patients():
+        fail(f"{database.name} holds patients, so it cannot become a simulation; name a new one with --database.")
+    if simulation:
+        store.mark_job(SIMULATION, "init", session.now(settings))
     database.close()
     if as_json:
         show_json({"database": database.name, "ready": True})

@@ -105,6 +105,23 @@ def test_preview_looks_ahead_and_writes_nothing(ann: Terminal) -> None:
     assert ann.json("patient", "P1")["episodes"][0]["past"] == before["episodes"][0]["past"]
 
 
+def test_time_can_be_moved_in_a_database_made_for_it(empty: Terminal) -> None:
+    empty.ok("init", "--simulation")
+    empty("--now", "2026-03-16T09:00", "import", str(EXAMPLE))
+    empty.ok("--now", "2026-03-16T09:01", "settle")
+    before = json.loads(empty.ok("--now", "2026-03-16T09:02", "worklist", "--due", "overdue", "--json"))
+    fired = json.loads(empty.ok("--now", "2026-05-18T09:00", "settle", "--json"))["fired"]
+    after = json.loads(empty.ok("--now", "2026-05-18T09:01", "worklist", "--due", "overdue", "--json"))
+    assert fired > 0
+    assert len(after) > len(before)
+
+
+def test_a_database_with_patients_cannot_become_a_simulation(ann: Terminal) -> None:
+    result = ann("init", "--simulation")
+    assert result.exit_code == 2
+    assert "holds patients" in result.stderr
+
+
 def test_the_same_event_id_twice_has_one_effect(ann: Terminal) -> None:
     ann.ok("observe", "P1", "dxa", "t_score=-2.7", "--event-id", "lab-1")
     assert "nothing changed" in ann.ok("observe", "P1", "dxa", "t_score=-2.7", "--event-id", "lab-1")
@@ -132,7 +149,7 @@ def test_the_same_event_id_twice_has_one_effect(ann: Terminal) -> None:
         ("worklist --due sometimes", "--due 'sometimes' is not one of now, overdue, all"),
         ("worklist --as-of 01-Jan-2040", "lies in the future"),
         ("guideline show TR-99", "'TR-99' is neither a list"),
-        ("--now 2030-01-01T00:00 settle", "works only on a demo database"),
+        ("--now 2030-01-01T00:00 settle", "works only on a database made for it"),
         ("staff nobody", "'nobody' is not an e-mail address"),
         ("scenario run nowhere.yaml", "does not fit the schema"),
         ("import nowhere.csv", "nowhere.csv cannot be read"),
