@@ -70,9 +70,8 @@ def opened() -> Iterator[tuple[Store, Settings, datetime]]:
     store = open_store(settings)
     try:
         if session.simulated and not is_simulation(store):
-            fail(
-                "--now moves time, so it works only on a database made for it (pathway init --simulation, or demo); nothing was done."
-            )
+            made = "made for it (pathway init --simulation, or pathway demo)"
+            fail(f"--now moves time, so it works only on a database {made}; nothing was done.")
         if session.simulated:
             errors.print(f"Simulation: it is {show_instant(session.now(settings), settings.zone)}.", markup=False)
         yield store, settings, session.now(settings)
