@@ -49,6 +49,7 @@ def _note_transition(turn: Turn, asked: Move) -> None:
         because=list(asked.because),
         cites=list(asked.rule.cites),
         profile=turn.episode.profile,
+        profile_version=turn.profile.version,
     )
 
 

@@ -132,6 +132,7 @@ def start(turn: Turn, machine: Machine) -> None:
         by=turn.step.by or None,
         cites=list(rule.cites),
         profile=turn.episode.profile,
+        profile_version=turn.profile.version,
     )
     for action in rule.actions:
         ACTIONS[action](turn, None)

@@ -85,10 +85,11 @@ class Registry:
         with self.database.writing() as connection:
             upsert(connection, models.Concern, [row], keep=True)
 
-    def concerns(self) -> list[dict[str, Any]]:
-        """Every concern that nobody has closed, oldest first."""
+    def concerns(self, at: datetime) -> list[dict[str, Any]]:
+        """Every concern that stood open at that instant, oldest first."""
         concerns = table(models.Concern)
-        query = select(concerns).where(concerns.c.closed_at.is_(None)).order_by(concerns.c.raised_at)
+        still_open = concerns.c.closed_at.is_(None) | (concerns.c.closed_at > at)
+        query = select(concerns).where(concerns.c.raised_at <= at, still_open).order_by(concerns.c.raised_at)
         with self.database.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 

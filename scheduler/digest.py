@@ -81,9 +81,10 @@ def _when(item: WorkItem) -> str:
     return f"{item.days_overdue} {'day' if item.days_overdue == 1 else 'days'} overdue"
 
 
-def digest(store: Store, now: datetime, role: str, *, zone: str = "UTC") -> Digest:
-    items = tuple(worklist(store, now, role=role))
-    return Digest(role, local_date(now, zone), items, store.engine.guideline)
+def digest(store: Store, now: datetime, role: str, *, zone: str = "UTC", as_of: datetime | None = None) -> Digest:
+    """The open work of a role at `now`, or as it stood at `as_of`."""
+    items = tuple(worklist(store, now, as_of=as_of, role=role))
+    return Digest(role, local_date(as_of or now, zone), items, store.engine.guideline)
 
 
 def send_digests(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import ByOption, JsonOption, app, opened
+from coordinator.cli.base import AsOfOption, ByOption, JsonOption, app, known_at, opened
 from coordinator.cli.output import REFUSED, day, fail, grid, progress, say, show_json
 from coordinator.cohort_file import (
     CohortFile,
@@ -166,19 +166,20 @@ def concerns(
     close: Annotated[str | None, typer.Option("--close", help="Close the concern of this id.")] = None,
     because: Annotated[str, typer.Option("--because", help="What was done about it.")] = "",
     by: ByOption = "",
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Free text of refused rows that looks like a red flag or a death, until a person has closed it.
 
     Example: pathway concerns --close 3f2a --because "phoned, no deficit" --by "B. Sample"
     """
-    with opened() as (store, _settings, now):
+    with opened() as (store, settings, now):
         if close is not None:
             if not because.strip() or not by.strip():
                 fail("closing a concern needs --because and --by; nothing was saved.")
             if not store.close_concern(close, now, by, because):
                 fail(f"there is no open concern {close!r}; nothing was saved.")
-        found = store.concerns()
+        found = store.concerns(known_at(as_of, settings, now) or now)
     if as_json:
         show_json(found)
         return

@@ -13,6 +13,7 @@ from pathway.calendar import local_date, show_date, show_instant
 from pathway.guideline import Guideline
 from pathway.preview import Expected
 from pathway.preview import preview as look_ahead
+from persistence.history import episodes_as_of
 from persistence.worklist import WorkItem, people_names
 from persistence.worklist import worklist as read_worklist
 
@@ -250,6 +251,7 @@ def _ahead_json(expected: Expected) -> dict[str, Any]:
 def preview(
     days: Annotated[int, typer.Option("--days", min=1, max=800, help="How far to look ahead.")] = 14,
     owner: Annotated[str | None, typer.Option("--owner", help="Only patients of this owner.")] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What will fire if nobody does anything, by day. Nothing is written.
@@ -257,11 +259,14 @@ def preview(
     Example: pathway preview --days 30
     """
     with opened() as (store, settings, now):
-        episodes = [e for e in store.episodes() if owner in (None, e.owner)]
+        then = known_at(as_of, settings, now)
+        start = then or now
+        known = episodes_as_of(store, then) if then else store.episodes()
+        episodes = [e for e in known if owner in (None, e.owner)]
         expected: list[Expected] = []
         with progress() as bar:
             for episode in bar.track(episodes, description="Looking ahead"):
-                expected += look_ahead(store.engine, episode, now + timedelta(days=days), now)
+                expected += look_ahead(store.engine, episode, start + timedelta(days=days), start)
         expected.sort(key=lambda item: (item.at, item.episode))
         if as_json:
             show_json([_ahead_json(item) for item in expected])

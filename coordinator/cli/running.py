@@ -83,6 +83,7 @@ def deliver(as_json: JsonOption = False) -> None:
 def digest(
     role: Annotated[str, typer.Option("--role", help="coordinator, clinician or lead.")] = "coordinator",
     send: Annotated[bool, typer.Option("--send", help="Send today's digests to everyone, once a day.")] = False,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The morning digest of one role; with --send, today's mail to all roles, once.
@@ -94,7 +95,7 @@ def digest(
             sent = jobs.run_digest(store, open_channels(settings), now, zone=settings.zone)
             say(f"{len(sent)} digests sent: {', '.join(sent) or 'all of today were sent before, or nobody to tell'}.")
             return
-        found = make_digest(store, now, role)
+        found = make_digest(store, now, role, zone=settings.zone, as_of=known_at(as_of, settings, now))
     if as_json:
         show_json(found.as_json())
     else:

@@ -99,6 +99,19 @@ def test_as_of_answers_as_things_stood_then(ann: Terminal) -> None:
     assert then["state"] == "ACUTE_ASSESSMENT"
 
 
+def test_every_reading_command_answers_as_of_an_instant(ann: Terminal) -> None:
+    registered = ann.json("patient", "P1")["episodes"][0]["past"][0]["recorded_at"]
+    ann("observe", "P1", "neuro_exam", "complete=yes", "motor_deficit=yes")
+    assert [item["code"] for item in ann.json("worklist", "--as-of", registered) if item["red_flag"]] == []
+    assert ann.json("digest", "--role", "clinician", "--as-of", registered)["red_flags"] == 0
+    assert ann.json("digest", "--role", "clinician")["red_flags"] == 1
+    ladder = [item["code"] for item in ann.json("preview", "--days", "2")]
+    assert "K-SURG-ACK" in ladder
+    assert "K-SURG-ACK" not in [i["code"] for i in ann.json("preview", "--days", "2", "--as-of", registered)]
+    assert ann.json("census", "--as-of", registered)["enrolled"] == 1
+    assert ann.json("concerns", "--as-of", registered) == []
+
+
 def test_preview_looks_ahead_and_writes_nothing(ann: Terminal) -> None:
     before = ann.json("patient", "P1")
     assert ann.json("preview", "--days", "30")

@@ -169,8 +169,7 @@ def test_all_messages_delivered_again_at_the_end_change_nothing(history):
     named = [replace(t, step=replace(t.step, event_id=f"m{n}")) for n, t in enumerate(history.told)]
     world = walked(replace(history, told=tuple(named)))
     before = [story_so_far(e) for e in world.episodes("P1")]
-    # A refused registration is not remembered: machine/test_open_questions.py.
-    for told in (t for t in named if t.step.event != "new_fracture"):
+    for told in named:
         tell(world, replace(told, at=history.told[-1].at, up=False))
     assert [story_so_far(e) for e in world.episodes("P1")] == before
 
@@ -234,7 +233,7 @@ STRICTER = [
     ("malignancy.age50_first", "off", "note"),
     ("malignancy.age50_first", "note", "workup"),
     ("malignancy.failure_to_improve", "note", "workup"),
-    # "malignancy.strong_feature" has a test of its own: machine/test_open_questions.py.
+    ("malignancy.strong_feature", "workup", "immediate"),
 ]
 
 
@@ -246,6 +245,7 @@ FINDINGS = {
     "rf.multilevel_acute": scanned(acute_levels=["L1", "L2"]),
     "rf.multilevel_any": scanned(fracture_levels=["T12", "L1"]),
     "malignancy.suspected": scanned(pathologic="suspected"),
+    "malignancy.strong_feature": observed("malignancy_features", cancer_history=True),
     "malignancy.failure_to_improve": observed("malignancy_features", failure_to_improve=True),
 }
 
