@@ -10,15 +10,16 @@ from datetime import date
 from typing import Any
 
 from pathway import assessments
+from pathway.assessments import over_fifty_first_fracture
 from pathway.calendar import show_date
-from pathway.episode import Observation, Timer
+from pathway.episode import Observation, Task, Timer
 from pathway.facts import as_date
 from pathway.guards import date_between
 from pathway.guideline import TimerRule
 from pathway.journal import Refusal
 from pathway.machine import Machine
 from pathway.moving import speak
-from pathway.observing import suspect_malignancy, tasks_closed_by
+from pathway.observing import suspect_malignancy, suspicion, tasks_closed_by
 from pathway.registering import dates_refused, onset_of
 from pathway.turn import Turn
 
@@ -178,6 +179,7 @@ def _retract(turn: Turn, machine: Machine) -> Refusal | None:
     turn.episode.observations[at] = replace(found, retracted=True)
     turn.note("correction", target="observation", id=name, kind=found.kind, reason=turn.data.get("reason"))
     if turn.guideline.is_terminal(turn.episode.state):
+        _owe_on_return(turn, found)
         return None
     if any(flag.source == name for flag in turn.episode.open_flags()):
         turn.open_task("K-RF-REVIEW")
@@ -187,22 +189,47 @@ def _retract(turn: Turn, machine: Machine) -> Refusal | None:
     return None
 
 
-def _reopen_work(turn: Turn, retracted: Observation) -> None:
+def _owe_on_return(turn: Turn, retracted: Observation) -> None:
+    """On a closed episode nothing moves, but what the observation had answered is owed should it be reopened."""
+    if _takes_back_exclusion(turn, retracted):
+        turn.episode.malignancy = "suspected"
+    closed = turn.episode.closed or {}
+    unanswered = [[task.code, task.n] for task in _unanswered(turn, retracted)]
+    turn.episode.closed = {**closed, "tasks": [*closed.get("tasks", []), *unanswered]}
+
+
+def _unanswered(turn: Turn, retracted: Observation) -> list[Task]:
+    """The tasks that only this observation had closed."""
+    found = []
     for code in tasks_closed_by(turn, retracted):
         answered = any(code in tasks_closed_by(turn, o) for o in turn.episode.facts(retracted.kind))
         closed = [task for task in turn.episode.tasks if task.code == code and task.closed_how == "data"]
         if not answered and closed and turn.episode.open_task(code) is None:
-            last = closed[-1]
-            turn.replace_task(last, status="open", closed_at=None, closed_how="", why="")
-            turn.note("task_resumed", code=code, n=last.n, because="the observation that closed it was retracted")
+            found.append(closed[-1])
+    return found
+
+
+def _reopen_work(turn: Turn, retracted: Observation) -> None:
+    because = "the observation that closed it was retracted"
+    for task in _unanswered(turn, retracted):
+        turn.replace_task(task, status="open", closed_at=None, closed_how="", why="")
+        turn.note("task_resumed", code=task.code, n=task.n, because=because)
 
 
 def _suspect_again(turn: Turn, machine: Machine, retracted: Observation) -> None:
     """An exclusion that is taken back leaves the suspicion that it had closed."""
-    excluded = retracted.kind == "malignancy" and retracted.data.get("status") == "excluded"
-    still = any(o.data.get("status") == "excluded" for o in turn.episode.facts("malignancy"))
-    if excluded and not still and turn.episode.malignancy == "excluded":
+    if _takes_back_exclusion(turn, retracted):
         suspect_malignancy(turn, machine, "the exclusion was retracted")
+
+
+def _takes_back_exclusion(turn: Turn, retracted: Observation) -> bool:
+    """The last exclusion goes, and something had raised a suspicion for it to close."""
+    standing = [o for o in turn.episode.observations if not o.retracted]
+    if retracted.data.get("status") != "excluded" or turn.episode.malignancy != "excluded":
+        return False
+    still = any(o.kind == "malignancy" and o.data.get("status") == "excluded" for o in standing)
+    by_age = turn.profile["malignancy.age50_first"] == "workup" and over_fifty_first_fracture(turn.episode)
+    return not still and bool(by_age or any(suspicion(turn, o.kind, o.data) for o in standing))
 
 
 def _owe_imaging_again(turn: Turn, machine: Machine) -> None:

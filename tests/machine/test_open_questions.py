@@ -90,19 +90,16 @@ def test_a_date_given_with_its_time_is_a_date_or_refused():
 TAKEN_BACK = corrected("observation", obs_id="exclusion", reason="another patient's")
 
 
-@pytest.mark.xfail(strict=True, reason="HZ-03: an exclusion by mistake, taken back, raises a suspicion nobody had")
 def test_taking_back_an_exclusion_of_what_nobody_suspected_alarms_nobody():
     clinic = in_care().tell(EXCLUDED, TAKEN_BACK)
     assert (clinic.place, clinic.alerts) == ("CONSERVATIVE_CARE", [])
 
 
-@pytest.mark.xfail(strict=True, reason="HZ-09: what is taken back while the episode is closed is forgotten by then")
 def test_an_exclusion_taken_back_while_the_episode_was_closed_counts_when_it_is_reopened():
     clinic = in_care().tell(SUSPECTED, EXCLUDED, happened("withdraw", **WHY), TAKEN_BACK, decided("reopen", **WHY))
     assert clinic.place == "IMAGING_REVIEW.malignancy"
 
 
-@pytest.mark.xfail(strict=True, reason="HZ-11: work closed by what is taken back after the end is not owed again")
 def test_bone_work_whose_answer_was_taken_back_while_closed_is_owed_when_reopened():
     clinic = in_care().tell(observed("dxa", t_score=-2.0, obs_id="dxa"), happened("withdraw", **WHY))
     clinic.tell(corrected("observation", obs_id="dxa"), decided("reopen", **WHY))
