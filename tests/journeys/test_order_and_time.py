@@ -166,11 +166,14 @@ def test_a_message_delivered_again_at_once_has_one_effect(history, times):
 
 @given(histories())
 def test_all_messages_delivered_again_at_the_end_change_nothing(history):
+    """But for what no episode was there to take: refused at the door, it may be sent again when there is one."""
     named = [replace(t, step=replace(t.step, event_id=f"m{n}")) for n, t in enumerate(history.told)]
-    world = walked(replace(history, told=tuple(named)))
+    told = [*moments(replace(history, told=tuple(named)))]
+    taken = [m.told for m in told if m.told.step.event_id in {line.step.event_id for _, line in m.lines}]
+    world = told[-1].world
     before = [story_so_far(e) for e in world.episodes("P1")]
-    for told in named:
-        tell(world, replace(told, at=history.told[-1].at, up=False))
+    for message in taken:
+        tell(world, replace(message, at=history.told[-1].at, up=False))
     assert [story_so_far(e) for e in world.episodes("P1")] == before
 
 
