@@ -12,6 +12,7 @@ from tests.journeys.people import (
     closed,
     decided,
     examined,
+    happened,
     observed,
     outcome,
     pain,
@@ -83,6 +84,32 @@ def test_a_review_nobody_does_stays_open_is_overdue_on_day_forty_three_and_never
     assert ann.reminders("K-REASSESS")[:3] == ["2026-02-18 08:00", "2026-02-25 08:00", "2026-03-04 08:00"]
     assert [code for _, code in ann.milestones] == ["REASSESS", "IMAGING_8W", "FAILURE_REVIEW"]
     assert "K-3M-DECISION" in ann.open_tasks
+
+
+BETTER = observed("pulmonary", dysfunction=False)
+
+
+def brought_forward(ann: Clinic, wall: str) -> Clinic:
+    """Breathless on 20 January, so reviewed early: better by the time shown, and care goes on."""
+    ann.at("2026-01-20 10:00").tell(observed("pulmonary", dysfunction=True))
+    return ann.at(wall).tell(pain(4, "improving"), BETTER, CONTINUE)
+
+
+def test_a_review_before_day_twenty_eight_does_not_stand_for_the_one_on_it(ann):
+    brought_forward(ann, "2026-02-02 17:00").at("2026-02-03 09:00")
+    assert ann.story[-2:] == [("2026-02-02", "TR-14b", "CONSERVATIVE_CARE"), ("2026-02-03", "TR-05", "REASSESSMENT")]
+
+
+def test_a_review_early_on_day_twenty_eight_does(ann):
+    brought_forward(ann, "2026-02-03 07:30").at("2026-02-04 09:00")
+    assert (ann.state, ann.timer("REASSESS").status) == ("CONSERVATIVE_CARE", "cancelled")
+    assert ann.milestones == []
+
+
+def test_work_that_is_asked_for_twice_is_open_once_with_the_earlier_dates(ann):
+    ann.at("2026-01-26 10:00").tell(happened("withdraw", **WHY)).at("2026-03-02 10:00").tell(decided("reopen", **WHY))
+    reviews = [task for task in ann.episode.tasks if task.code == "K-REASSESS"]
+    assert [(str(t.due), str(t.overdue_after)) for t in reviews] == [("2026-02-03", "2026-02-17")]
 
 
 # ---------------------------------------------------------------- eight weeks

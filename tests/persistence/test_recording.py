@@ -16,6 +16,7 @@ from persistence import models
 from persistence.store import Person, Store
 from persistence.verify import verify
 from tests.journeys.people import (
+    ENGINE,
     GUIDELINE,
     WHY,
     closed,
@@ -215,6 +216,18 @@ def test_settling_beside_a_decision_fires_each_milestone_once(two_desks):
     told = [row.key for row in rows(one, models.Reminder) if row.kind == "milestone"]
     assert len(told) == len(set(told)) == 1
     assert verify(one).problems == []
+
+
+def test_a_write_that_rests_on_an_older_reading_is_refused_whole(store):
+    """SQLite lets one writer in at a time; on PostgreSQL this is how the second finds out."""
+    tell(store, *CARE)
+    read = episode(store)
+    change = ENGINE.settle(read, OPENED + timedelta(days=28))
+    tell(store, pain(5), at=LATER)
+    before = counts(store), documents(store, "P1")
+    with pytest.raises(Outrun, match="P1-1"), store.database.writing() as connection:
+        store._write(connection, [change], {read.id: read})
+    assert (counts(store), documents(store, "P1")) == before
 
 
 def test_a_history_made_elsewhere_does_not_overwrite_one_that_is_known(store):
