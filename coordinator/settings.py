@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pathway.calendar import zone_named
 from pathway.errors import PathwayError
 
+TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
+
 
 class SettingsFaulty(PathwayError):
     """A setting cannot be used; nothing was started."""
@@ -32,11 +34,28 @@ class Settings(BaseSettings):
     smtp_password: str = ""
     smtp_from: str = "pathway@localhost"
     outbox_log: Path | None = None
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    apprise: dict[str, str] = {}
+    detail_channels: tuple[str, ...] = ()
+    urgent_only: tuple[str, ...] = ()
+    templates: Path | None = None
+
+    quiet_from: str = Field(default="20:00", pattern=TIME)
+    quiet_until: str = Field(default="07:00", pattern=TIME)
+    workdays: str = "mon-fri"
+    holidays: str = ""
+    daily_cap: int = Field(default=40, ge=1)
+    patient_messages: bool = False
+    patient_weekly_cap: int = Field(default=2, ge=1)
 
     settle_seconds: int = Field(default=60, ge=1)
     deliver_seconds: int = Field(default=60, ge=1)
-    digest_time: str = Field(default="07:15", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    nightly_time: str = Field(default="02:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    digest_time: str = Field(default="07:15", pattern=TIME)
+    nightly_time: str = Field(default="02:30", pattern=TIME)
+
+    health_address: str = ""
+    log_format: Literal["text", "json"] = "text"
 
     @field_validator("zone")
     @classmethod

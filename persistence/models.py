@@ -39,7 +39,13 @@ class Episode(SQLModel, table=True):
 
     __tablename__ = "episode"
     __table_args__ = (
-        Index("ix_episode_due", "next_wake_at", "id", sqlite_where=text("next_wake_at IS NOT NULL")),
+        Index(
+            "ix_episode_due",
+            "next_wake_at",
+            "id",
+            sqlite_where=text("next_wake_at IS NOT NULL"),
+            postgresql_where=text("next_wake_at IS NOT NULL"),
+        ),
         Index("ix_episode_state", "state", "sub"),
     )
     id: str = Field(primary_key=True)
@@ -127,11 +133,14 @@ class Referral(SQLModel, table=True):
 
 
 class Reminder(SQLModel, table=True):
-    """The outbox: one row for everything that staff must be told, with exactly one outcome.
+    """The outbox: one row for everything that somebody must be told, with exactly one outcome.
 
-    A row without episode is about the house itself: a census that does not add up, say.
+    A row without episode is about the house itself: a census that does not add up, say. `role` is that of staff,
+    or "patient"; then `channel` names the one way that the patient agreed to. `due_at` is when it fell due, which
+    after an outage lies before `fired_at`.
 
-    outcome: waiting, sent, suppressed (no longer true) or failed. `key` makes a second one impossible.
+    outcome: waiting; sent; delivered (the far end says so); suppressed (no longer true); too_late (its use is over:
+    a person has the work); failed (refused for good: a person has the work). `key` makes a second one impossible.
     """
 
     __tablename__ = "reminder"
@@ -143,7 +152,9 @@ class Reminder(SQLModel, table=True):
     code: str
     role: str
     task_n: int | None = None
+    channel: str | None = None
     detail: str = Field(default="{}", sa_column=_long_text())
+    due_at: datetime | None = Field(default=None, sa_column=_instant(null=True, index=True))
     fired_at: datetime = Field(sa_column=_instant())
     outcome: str = "waiting"
     because: str = ""
@@ -153,7 +164,7 @@ class Reminder(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One attempt to tell somebody, by one channel."""
+    """One attempt to tell somebody, by one channel. `message_id` is what a later receipt names."""
 
     __tablename__ = "delivery"
     id: int | None = Field(default=None, primary_key=True)
@@ -163,6 +174,7 @@ class Delivery(SQLModel, table=True):
     attempted_at: datetime = Field(sa_column=_instant())
     ok: bool
     answer: str = ""
+    message_id: str | None = Field(default=None, index=True)
 
 
 class Alert(SQLModel, table=True):
@@ -186,6 +198,78 @@ class User(SQLModel, table=True):
     name: str
     role: str
     active: bool = True
+    phone: str | None = None
+
+
+class Cover(SQLModel, table=True):
+    """Who stands in for whom, on which local days, both included."""
+
+    __tablename__ = "cover"
+    id: int | None = Field(default=None, primary_key=True)
+    absent: str = Field(foreign_key="user.email", index=True)
+    stand_in: str = Field(foreign_key="user.email")
+    first_day: date
+    last_day: date
+    noted_at: datetime = Field(sa_column=_instant())
+    noted_by: str
+
+
+class Consent(SQLModel, table=True):
+    """A patient's own agreement to be written to by one channel, with its date and where it came from."""
+
+    __tablename__ = "consent"
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: str = Field(foreign_key="patient.id", index=True)
+    channel: str
+    address: str
+    given_on: date
+    source: str
+    noted_at: datetime = Field(sa_column=_instant())
+    noted_by: str
+    withdrawn_on: date | None = None
+    withdrawn_source: str = ""
+
+
+class Approval(SQLModel, table=True):
+    """A named clinician has approved exactly this wording of a template; another wording needs another."""
+
+    __tablename__ = "approval"
+    template: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    version: str
+    approved_by: str
+    approved_at: datetime = Field(sa_column=_instant())
+
+
+class Contact(SQLModel, table=True):
+    """A call or another contact that staff had with a patient, as the journal says."""
+
+    __tablename__ = "contact"
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    seq: int = Field(primary_key=True)
+    patient_id: str = Field(index=True)
+    outcome: str
+    happened_at: datetime = Field(sa_column=_instant(index=True))
+
+
+class Breaker(SQLModel, table=True):
+    """A channel that failed of late: until when no machine asks it."""
+
+    __tablename__ = "breaker"
+    channel: str = Field(primary_key=True)
+    failures: int
+    open_until: datetime = Field(sa_column=_instant())
+    because: str = Field(sa_column=_long_text())
+
+
+class CalendarEntry(SQLModel, table=True):
+    """What a calendar feed last said of one thing, so that a change raises its sequence number."""
+
+    __tablename__ = "calendar_entry"
+    uid: str = Field(primary_key=True)
+    fingerprint: str
+    sequence: int
+    changed_at: datetime = Field(sa_column=_instant())
 
 
 class Concern(SQLModel, table=True):

@@ -5,15 +5,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.channels import ChannelDown, Message
+from scheduler.channels import ChannelDown, Message, Reach
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
     path: Path
     name: str = "logfile"
+    reach: Reach = "email"
 
-    def send(self, message: Message, recipient: str) -> None:
+    def send(self, message: Message, recipient: str) -> bool:
         line = json.dumps(_line(message, recipient), ensure_ascii=False) + "\n"
         try:
             with self.path.open("a", encoding="utf-8") as file:
@@ -22,6 +23,7 @@ class LogFile:
                 os.fsync(file.fileno())
         except OSError as error:
             raise ChannelDown(f"{self.path}: {error}") from error
+        return False
 
 
 def _line(message: Message, recipient: str) -> dict[str, str]:

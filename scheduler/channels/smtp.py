@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import Literal
 
-from scheduler.channels import ChannelDown, ChannelError, Message
+from scheduler.channels import ChannelDown, ChannelError, Message, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class Smtp:
     sender: str = "pathway@localhost"
     timeout: float = 10.0
     name: str = "smtp"
+    reach: Reach = "email"
 
-    def send(self, message: Message, recipient: str) -> None:
+    def send(self, message: Message, recipient: str) -> bool:
         letter = self._letter(message, recipient)
         try:
             with self._connected() as server:
@@ -38,6 +39,7 @@ class Smtp:
         except (smtplib.SMTPException, OSError) as error:
             # No letter is at fault when the server, the account or the sender is not accepted: all must wait.
             raise ChannelDown(f"{self.host}:{self.port}: {type(error).__name__}: {error}") from error
+        return False
 
     def _letter(self, message: Message, recipient: str) -> EmailMessage:
         letter = EmailMessage()

@@ -53,14 +53,14 @@ def test_a_database_without_a_schema_is_not_ready(database):
     assert str(refused.value).startswith(
         "The database is not ready for this version; run `pathway init` first: sqlite:///"
     )
-    assert str(refused.value).endswith("is at nothing, this version needs 0001")
+    assert str(refused.value).endswith("is at nothing, this version needs 0002")
 
 
 def test_a_database_of_another_version_is_not_ready(database):
     database.upgrade()
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0001"):
+    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0002"):
         database.require_ready()
 
 

@@ -120,18 +120,20 @@ class Pigeon:
 
     def __init__(self, name: str = "pigeon") -> None:
         self.name = name
+        self.reach = "email"
         self.sent: list[tuple[str, str]] = []
         self.letters: list = []
         self.trouble: ChannelError | None = None
         self.bad: dict[str, ChannelError] = {}
 
-    def send(self, message, recipient: str) -> None:
+    def send(self, message, recipient: str) -> bool:
         if self.trouble is not None:
             raise self.trouble
         if recipient in self.bad:
             raise self.bad[recipient]
         self.sent.append((message.key, recipient))
         self.letters.append(message)
+        return False
 
 
 class Post:
