@@ -13,6 +13,8 @@ from pathway.guideline import ACTIVE, FORMER, VCF, Guideline, Profile, TaskRule,
 
 ANCHORS = {"onset", "care_start", "procedure", "entry"}
 TASK_ANCHORS = {"identification", "today", "timer", "calcitonin"}
+REMINDERS = {"alert", "escalation", "milestone", "overdue", "repeat", "due", "notice", "patient"}
+ROLES = {"coordinator", "clinician", "lead"}
 EFFECTS = {"move", "purpose", "in_review", "decision"}
 # Administrative moves follow from what happened to the person, not from guideline advice.
 NUMBERED = {"days", "calendar months", "hours", "degrees", "SD", "kg/m2", "% of expected height", "NRS 0-10"}
@@ -38,6 +40,7 @@ def faults(guideline: Guideline) -> list[str]:
         *_ambiguities(guideline),
         *_timer_faults(guideline),
         *_task_faults(guideline),
+        *_reminder_faults(guideline),
         *_state_faults(guideline),
         *_citation_faults(guideline),
         *_recommendation_faults(guideline),
@@ -134,6 +137,17 @@ def _task_faults(guideline: Guideline) -> Iterator[str]:
 
 def _speaks_again(task: TaskRule) -> bool:
     return bool(task.repeat_days or task.ladder_parameter)
+
+
+def _reminder_faults(guideline: Guideline) -> Iterator[str]:
+    for kind in sorted(REMINDERS ^ guideline.reminders.keys()):
+        known = kind in REMINDERS
+        yield f"reminder {kind}: {'has no rule' if known else 'is no kind of message that the engine knows'}"
+    for rule in guideline.reminders.values():
+        for role in sorted({role for roles in rule.also_by_step for role in roles} - ROLES):
+            yield f"reminder {rule.kind}: unknown role {role!r}"
+        if rule.useful_hours is not None and rule.useful_hours <= 0:
+            yield f"reminder {rule.kind}: useful for {rule.useful_hours} hours, which is never"
 
 
 def _state_faults(guideline: Guideline) -> Iterator[str]:

@@ -19,6 +19,7 @@ from pathway.turn import Turn
 RANK = {"system": 0, "coordinator": 1, "clinician": 2}
 
 # (kind, outcome) as people say it -> the trigger of the transition rules.
+CONTACT_OUTCOMES = ("reached", "no_answer", "left_message", "wrong_number", "declined")
 TRIGGERS = {
     ("start_conservative", ""): "start_conservative",
     ("complete_reassessment", "continue"): "continue",
@@ -235,6 +236,10 @@ def administer(turn: Turn, machine: Machine) -> Refusal | None:
         return _assign(turn)
     if kind == "concern":
         return _concern(turn)
+    if kind == "contact":
+        return _contact(turn)
+    if kind == "unreached":
+        return _unreached(turn)
     if kind not in ("death", "death_correction", "withdraw", "transfer_out"):
         return Refusal("OUT_OF_RANGE", f"{kind!r} is not an administrative event; nothing was saved")
     refusal = _may(turn, kind) or _not_here(turn, machine, kind) or _date_of(turn)
@@ -279,6 +284,29 @@ def _concern(turn: Turn) -> Refusal | None:
     turn.alert("FREE_TEXT_CONCERN", looks_like=looks_like, text=text, place=turn.data.get("place"))
     if not _closed(turn):
         turn.open_task("K-FREETEXT" if looks_like in ("red_flag", "death") else "K-DATAQ")
+    return None
+
+
+def _contact(turn: Turn) -> Refusal | None:
+    """A call or a talk with the patient. It silences machines, it decides nothing."""
+    outcome = str(turn.data.get("outcome") or "")
+    if outcome not in CONTACT_OUTCOMES:
+        because = f"a contact ended in {outcome!r}; expected one of {', '.join(CONTACT_OUTCOMES)}; nothing was saved"
+        return Refusal("OUT_OF_RANGE", because)
+    refusal = _date_of(turn)
+    if refusal is None:
+        turn.note("contact", outcome=outcome, note=turn.data.get("note"))
+    return refusal
+
+
+def _unreached(turn: Turn) -> Refusal | None:
+    """A message was refused for good, or its time was over: the work is a person's now."""
+    because = str(turn.data.get("because") or "").strip()
+    if not because:
+        return Refusal("REASON_REQUIRED", "a message that reached nobody needs the reason why")
+    turn.note("unreached", message=turn.data.get("message"), because=because)
+    if not _closed(turn):
+        turn.open_task("K-REACH")
     return None
 
 

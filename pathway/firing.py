@@ -93,13 +93,13 @@ def remind(turn: Turn, task: Task) -> None:
     overdue = task.overdue_after + timedelta(days=1)
     zone, fire_time = turn.episode.zone, turn.profile["fire_time"]
     first_overdue = task.reminded_on is None or task.reminded_on < overdue
-    day, following = None, _day_after(task, task.reminded_on, turn.profile, zone)
+    day, folded, following = None, -1, _day_after(task, task.reminded_on, turn.profile, zone)
     while following is not None and fire_instant(following, fire_time, zone) <= turn.at:
-        day, following = following, _day_after(task, following, turn.profile, zone)
+        day, folded, following = following, folded + 1, _day_after(task, following, turn.profile, zone)
     assert day is not None, f"{task.code} was reminded before it was due"
     turn.replace_task(task, reminded_on=day)
     kind = "due" if day < overdue else "overdue" if first_overdue else "repeat"
-    _note_reminder(turn, task, kind, day.isoformat())
+    _note_reminder(turn, task, kind, day.isoformat(), fire_instant(day, fire_time, zone), folded=folded or None)
 
 
 def _escalate(turn: Turn, task: Task, hours: tuple[int, ...]) -> None:
@@ -107,13 +107,16 @@ def _escalate(turn: Turn, task: Task, hours: tuple[int, ...]) -> None:
     while _rung(task, hours, rung) <= turn.at:
         rung += 1
     turn.replace_task(task, rung=rung)
-    _note_reminder(turn, task, "escalation", str(rung))
+    folded = rung - 1 - task.rung
+    _note_reminder(turn, task, "escalation", str(rung), _rung(task, hours, rung - 1), step=rung, folded=folded or None)
 
 
-def _note_reminder(turn: Turn, task: Task, kind: str, which: str) -> None:
+def _note_reminder(turn: Turn, task: Task, kind: str, which: str, fell_due: datetime, **more: int | None) -> None:
+    """`folded`: how many earlier moments of the task, missed together, this one stands for."""
     rule = turn.guideline.tasks[task.code]
     key = f"{turn.episode.id}:{task.code}:{task.n}:{kind}:{which}"
-    turn.note("reminder", code=task.code, kind=kind, role=rule.role, task_n=task.n, key=key)
+    about = {"code": task.code, "kind": kind, "role": rule.role, "task_n": task.n, **more}
+    turn.note("reminder", **about, fell_due=fell_due, key=key)
 
 
 # ---------------------------------------------------------------- timers
@@ -126,9 +129,14 @@ def fire(turn: Turn, machine: Machine, timer: Timer) -> None:
         turn.replace_timer(timer, status="held")
         turn.note("timer_held", code=timer.code, due=timer.due, state=turn.episode.state)
         return
+    # What was held could not speak before: its time begins now.
+    fell_due = (
+        turn.at if timer.status == "held" else fire_instant(timer.due, turn.profile["fire_time"], turn.episode.zone)
+    )
     turn.replace_timer(timer, status="fired", fired_at=turn.at)
     key = f"{turn.episode.id}:{timer.code}:milestone:{timer.due.isoformat()}"
-    turn.note("reminder", code=timer.code, kind="milestone", role="coordinator", due=timer.due, key=key)
+    about = {"code": timer.code, "kind": "milestone", "role": "coordinator", "due": timer.due}
+    turn.note("reminder", **about, fell_due=fell_due, key=key)
     outcome = speak(turn, machine, timer)
     fired = next(t for t in turn.episode.timers if t.code == timer.code and t.due == timer.due)
     turn.replace_timer(fired, outcome=outcome)

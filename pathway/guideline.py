@@ -91,6 +91,25 @@ class TaskRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ReminderRule:
+    """How a kind of message is told. `useful_hours` after it fell due it is worth nothing to its recipient, and a
+    person gets the work instead; None: as long as it is true. An urgent one heeds neither quiet hours nor caps;
+    of the others the highest `rank` gives way first. `also_by_step`: further roles, the last for all later steps.
+    """
+
+    kind: str
+    title: str
+    rank: int
+    useful_hours: int | None = None
+    urgent: bool = False
+    also_by_step: tuple[tuple[str, ...], ...] = ()
+    engineering: bool = False
+
+    def also(self, step: int) -> tuple[str, ...]:
+        return self.also_by_step[min(step, len(self.also_by_step)) - 1] if self.also_by_step else ()
+
+
+@dataclass(frozen=True, slots=True)
 class RedFlagRule:
     code: str
     title: str
@@ -195,6 +214,7 @@ class Guideline:
     timers: Mapping[str, TimerRule]
     tasks: Mapping[str, TaskRule]
     red_flags: Mapping[str, RedFlagRule]
+    reminders: Mapping[str, ReminderRule]
     recommendations: Mapping[str, Recommendation]
     sources: Mapping[str, Source]
     outside: Mapping[str, Mapping[str, Any]]
@@ -266,6 +286,7 @@ def _read(folder: Path) -> Guideline:
         timers=_by((TimerRule(**_tupled(row)) for row in rules["timer"]), "code"),
         tasks=_by((TaskRule(**_tupled(row)) for row in rules["task"]), "code"),
         red_flags=_by((RedFlagRule(**_tupled(row)) for row in rules["red_flag"]), "code"),
+        reminders=_by((ReminderRule(**_tupled(row)) for row in rules["reminder"]), "kind"),
         recommendations=_by(Recommendation(**_tupled(row)) for row in advice["recommendation"]),
         sources=_by(Source(**_tupled(row)) for row in texts["source"]),
         outside=MappingProxyType({row["id"]: row for row in texts.get("outside", [])}),
@@ -281,7 +302,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
 def _tupled(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,7 +320,7 @@ def _duplicates(*documents: Mapping[str, Any]) -> tuple[str, ...]:
         for kind, rows in document.items():
             # Several transitions may carry one rule id: the same rule from different triggers.
             if isinstance(rows, list) and kind != "transition":
-                names = Counter(row.get("id") or row.get("code") for row in rows)
+                names = Counter(row.get("id") or row.get("code") or row.get("kind") for row in rows)
                 found += [f"{kind} {name} is defined twice" for name, count in names.items() if count > 1]
     return tuple(found)
 

@@ -258,6 +258,7 @@ class Breaker(SQLModel, table=True):
     __tablename__ = "breaker"
     channel: str = Field(primary_key=True)
     failures: int
+    since: datetime = Field(sa_column=_instant())
     open_until: datetime = Field(sa_column=_instant())
     because: str = Field(sa_column=_long_text())
 

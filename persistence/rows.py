@@ -1,6 +1,7 @@
 """Rows of an episode and of its parts, as the bulk statements take them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from pathway.engine import Change
@@ -8,6 +9,9 @@ from pathway.episode import Episode, Referral, Task, Timer, to_document
 from pathway.guideline import Guideline
 from pathway.journal import Entry
 from persistence.journal import dumps
+
+# Lines that nobody recorded: what fell due by itself.
+FIRINGS = ("timer", "reminder")
 
 
 def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any]:
@@ -97,8 +101,37 @@ def announcements(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
     ]
 
 
-def messages(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
-    """Outbox rows of a journal line: every reminder, alert and notice, each with its own key."""
+def contacts(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
+    """A row for each talk with the patient that a journal line tells of."""
+    return [
+        {
+            "episode_id": episode.id,
+            "seq": entry.seq,
+            "patient_id": episode.patient,
+            "outcome": effect["outcome"],
+            "happened_at": entry.occurred_at,
+        }
+        for effect in entry.effects
+        if effect["event"] == "contact"
+    ]
+
+
+def told(episode: Episode, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """Outbox rows of journal lines: every reminder, alert and notice, each with its own key.
+
+    What fell due only because of a step (a late registration, say) is due since that step.
+    """
+    rows: list[dict[str, Any]] = []
+    since = None
+    for entry in entries:
+        if entry.kind not in FIRINGS:
+            since = entry.recorded_at
+        caused = since == entry.recorded_at
+        rows += [{**row, "due_at": entry.recorded_at} if caused else row for row in _messages(episode, entry)]
+    return rows
+
+
+def _messages(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
     rows = []
     for number, effect in enumerate(entry.effects):
         if effect["event"] == "reminder":
@@ -111,6 +144,7 @@ def messages(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
 
 
 def _message(episode: Episode, entry: Entry, effect: Any, kind: str, key: str, role: str) -> dict[str, Any]:
+    fell_due = effect.get("fell_due")
     return {
         "key": key,
         "episode_id": episode.id,
@@ -120,6 +154,7 @@ def _message(episode: Episode, entry: Entry, effect: Any, kind: str, key: str, r
         "role": role,
         "task_n": effect.get("task_n"),
         "detail": dumps(effect),
+        "due_at": datetime.fromisoformat(fell_due) if fell_due else entry.recorded_at,
         "fired_at": entry.recorded_at,
         "try_at": entry.recorded_at,
         "outcome": "waiting",

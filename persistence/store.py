@@ -21,11 +21,12 @@ from persistence.registry import Person, Registry, table, upsert
 from persistence.rows import (
     announcements,
     changed,
+    contacts,
     episode_row,
-    messages,
     referral_row,
     task_row,
     timer_row,
+    told,
 )
 
 __all__ = ["Person", "Settled", "Store", "table"]
@@ -321,7 +322,7 @@ class Store(Registry):
                 self._add_person(connection, person, at, episode.birth_date, episode.sex)
 
     def _write_parts(self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode]) -> None:
-        timers, tasks, referrals, alerts, told = [], [], [], [], []
+        timers, tasks, referrals, alerts, calls, outbox = [], [], [], [], [], []
         for change in changes:
             episode, before = change.episode, loaded.get(change.episode.id)
             timers += [timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)]
@@ -334,12 +335,14 @@ class Store(Registry):
             ]
             for entry in change.entries:
                 alerts += announcements(episode, entry)
-                told += messages(episode, entry)
+                calls += contacts(episode, entry)
+            outbox += told(episode, change.entries)
         upsert(connection, models.Timer, timers)
         upsert(connection, models.Task, tasks)
         upsert(connection, models.Referral, referrals)
         upsert(connection, models.Alert, alerts, keep=True)
-        upsert(connection, models.Reminder, told, keep=True)
+        upsert(connection, models.Contact, calls, keep=True)
+        upsert(connection, models.Reminder, outbox, keep=True)
 
     def _write_intake(self, connection: Connection, patient: str, entry: Entry) -> None:
         """A refusal that belongs to no episode: kept in the intake journal, once for the same message."""

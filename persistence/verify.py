@@ -20,7 +20,7 @@ from pathway.episode import Episode
 from pathway.journal import Entry
 from persistence import models
 from persistence.journal import FIRST, INTAKE, entry_of, line_hash
-from persistence.rows import announcements, episode_row, messages, referral_row, task_row, timer_row
+from persistence.rows import announcements, contacts, episode_row, referral_row, task_row, timer_row, told
 from persistence.store import Store, table
 
 PAGE = 100
@@ -87,6 +87,7 @@ PARTS: tuple[type[SQLModel], ...] = (
     models.Task,
     models.Referral,
     models.Alert,
+    models.Contact,
     models.Reminder,
 )
 
@@ -218,11 +219,16 @@ def _check_parts(store: Store, stored: _Stored, episode: Episode, entries: Seque
         "task": ([task_row(episode, t, guideline) for t in episode.tasks], ("code", "n")),
         "referral": ([referral_row(episode, r) for r in episode.referrals], ("service", "n")),
         "alert": ([row for e in entries for row in announcements(episode, e)], ("seq", "number")),
-        "reminder": ([_issued(row) for e in entries for row in messages(episode, e)], ("key",)),
+        "contact": ([row for e in entries for row in contacts(episode, e)], ("seq",)),
+        "reminder": ([_issued(row) for row in told(episode, entries)], ("key",)),
     }
     for name, (rows, keys) in made.items():
-        there = [row for row in stored.parts[name] if name != "reminder" or row.code not in OF_THE_HOUSE]
+        there = [row for row in stored.parts[name] if name != "reminder" or _from_the_journal(row)]
         _compare(f"{stored.row.id} after line {entries[-1].seq}: {name}", rows, there, keys)
+
+
+def _from_the_journal(row: Any) -> bool:
+    return row.code not in OF_THE_HOUSE and row.kind != "patient"
 
 
 def _issued(row: dict[str, Any]) -> dict[str, Any]:

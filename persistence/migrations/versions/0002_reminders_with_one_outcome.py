@@ -47,6 +47,7 @@ def _breaker() -> None:
         "breaker",
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
         sa.Column("open_until", UtcDateTime(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("channel"),
