@@ -5,17 +5,19 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from persistence import models
 from persistence.journal import dumps
 from persistence.store import Store, table
+from scheduler.outage import note_silence
 from scheduler.rows import insert_once
 
 T = TypeVar("T")
 
 # A daily job that was begun and not finished by then was killed; somebody else may begin it again.
 ABANDONED = timedelta(hours=1)
+SETTLE = "settle"
 # Beats come every minute; what they did stays for this long.
 KEPT = timedelta(days=2)
 
@@ -26,8 +28,15 @@ def note_beat(store: Store, job: str, now: datetime, report: Mapping[str, Any]) 
     old = (runs.c.job == job) & (runs.c.slot < (now - KEPT).isoformat())
     row = _row(job, now.isoformat(), now, finished=now, report=report)
     with store.database.writing() as connection:
+        if job == SETTLE:
+            note_silence(connection, last_beat(connection, job), now)
         connection.execute(delete(runs).where(old))
         insert_once(connection, models.JobRun, row)
+
+
+def last_beat(connection: Connection, job: str) -> datetime | None:
+    runs = table(models.JobRun)
+    return connection.scalar(select(func.max(runs.c.finished_at)).where(runs.c.job == job))
 
 
 def once_a_day(

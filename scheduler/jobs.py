@@ -10,10 +10,11 @@ from persistence.verify import Verified, verify
 from scheduler.census import Census, census
 from scheduler.channels import Channel
 from scheduler.digest import ROLES, Digest, send_digests
-from scheduler.job_runs import note_beat, once_a_day
+from scheduler.job_runs import SETTLE, note_beat, once_a_day
 from scheduler.outbox import Delivered, deliver
 from scheduler.rows import tell_staff
 from scheduler.settle import never, settle_all
+from scheduler.site import ALWAYS_OPEN, Site
 
 LONGEST = 4000
 NAMED = 20
@@ -35,7 +36,7 @@ def run_settle(
     begun = perf_counter()
     found = settle_all(store, now, batch=batch, on_batch=on_batch, stop=stop)
     report = {"episodes": found.episodes, "fired": found.fired, "set_aside": found.set_aside}
-    note_beat(store, "settle", now, {**report, "seconds": round(perf_counter() - begun, 3)})
+    note_beat(store, SETTLE, now, {**report, "seconds": round(perf_counter() - begun, 3)})
     return found
 
 
@@ -46,10 +47,11 @@ def run_deliver(
     *,
     limit: int = 100,
     stop: Callable[[], bool] = never,
+    site: Site = ALWAYS_OPEN,
 ) -> Delivered:
-    """Send what waits in the outbox."""
+    """Send what waits in the outbox, at the hours and in the measure of the site."""
     begun = perf_counter()
-    found = deliver(store, channels, now, limit=limit, stop=stop)
+    found = deliver(store, channels, now, limit=limit, stop=stop, site=site)
     report = {"line": found.line(), "seconds": round(perf_counter() - begun, 3)}
     note_beat(store, "deliver", now, report)
     return found

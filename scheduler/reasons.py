@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, exists, select
 
-from pathway.guideline import Guideline
+from pathway.calendar import show_instant
+from pathway.guideline import Guideline, ReminderRule
 from persistence import models
 from persistence.store import table
 
@@ -25,12 +27,28 @@ class Matter:
     episode: Any = None
     task: Any = None
     patient_died: bool = False
+    superseded: bool = False
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return json.loads(self.row.detail)
 
 
 def matter_of(connection: Connection, row: Any) -> Matter:
     if row.episode_id is None:
         return Matter(row)
-    return Matter(row, _episode(connection, row), _task(connection, row), _died(connection, row.patient_id))
+    died = _died(connection, row.patient_id)
+    return Matter(row, _episode(connection, row), _task(connection, row), died, _superseded(connection, row))
+
+
+def _superseded(connection: Connection, row: Any) -> bool:
+    """Whether a later reminder of the same task has come meanwhile: one at a time is enough."""
+    if row.kind not in OF_A_TASK:
+        return False
+    others = table(models.Reminder)
+    same = (others.c.episode_id == row.episode_id) & (others.c.code == row.code) & (others.c.task_n == row.task_n)
+    later = exists().where(same, others.c.kind.in_(OF_A_TASK), others.c.due_at > row.due_at)
+    return bool(connection.scalar(select(later)))
 
 
 def _episode(connection: Connection, row: Any) -> Any:
@@ -56,6 +74,8 @@ def no_longer(matter: Matter, guideline: Guideline) -> str:
     """Why this need not be told any more, in words; empty while it must be."""
     if matter.patient_died and matter.row.code not in TOLD_AFTER_DEATH:
         return "the patient has died"
+    if matter.superseded:
+        return "a later reminder of the same task took its place"
     if matter.row.kind in OF_A_TASK:
         return _task_over(matter)
     if matter.row.kind == "milestone":
@@ -84,3 +104,11 @@ def _milestone_over(matter: Matter, guideline: Guideline) -> str:
     if rule is not None and rule.milestone and satisfied:
         return f"the milestone is satisfied: {satisfied}"
     return ""
+
+
+def too_late(matter: Matter, rule: ReminderRule, now: datetime, zone: str) -> str:
+    """Why this is of no use to its recipient any more, in words; empty while it is."""
+    if rule.useful_hours is None or matter.row.due_at is None:
+        return ""
+    until = matter.row.due_at + timedelta(hours=rule.useful_hours)
+    return f"too late: it was of use until {show_instant(until, zone)}" if now > until else ""

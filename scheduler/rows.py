@@ -43,6 +43,7 @@ def tell_staff(
         "role": STAFF,
         "task_n": None,
         "detail": dumps({"event": "alert", "code": code, "because": because}),
+        "due_at": now,
         "fired_at": now,
         "try_at": now,
         "outcome": "waiting",
