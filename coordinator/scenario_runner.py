@@ -1,4 +1,7 @@
-"""Scenarios against the real engine, the real store and the real scheduler's settle, in virtual time."""
+"""Scenarios against the real engine, the real store and the real scheduler's settle, in virtual time.
+
+In memory, or on any empty database that is named: SQLite or PostgreSQL.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from pathway.engine import Engine
 from pathway.episode import Episode
-from pathway.errors import NoSuchPatient
+from pathway.errors import NoSuchPatient, StoreError
 from pathway.guideline import Guideline, Profile
 from pathway.journal import Refusal, Step
 from pathway.scenario import Audit, Scenario, Walk, trace
@@ -21,6 +24,7 @@ from persistence.journal import INTAKE
 from persistence.store import Person, Store, table
 
 BATCH = 200
+IN_MEMORY = "sqlite://"
 
 
 class StoreWorld:
@@ -78,7 +82,7 @@ def _number(episode_id: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An in-memory database that is emptied between scenarios: real, and quick."""
+    """A database that is emptied before each scenario; see `stage`."""
 
     database: Database
     guideline: Guideline
@@ -87,25 +91,53 @@ class Stage:
         profile = self.guideline.profile(scenario.profile)
         if scenario.profile_overrides:
             profile = profile.overridden(scenario.profile_overrides)
-        self._clear()
+        self.clear()
         store = Store(self.database, _engine(self.guideline, profile))
         world = StoreWorld(store, scenario.timezone, profile.id)
         return Walk(scenario, world, self.guideline, profile)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
         with self.database.writing() as connection:
             for found in reversed(models.SQLModel.metadata.sorted_tables):
                 connection.execute(found.delete())
+
+    def close(self) -> None:
+        """Leave the database as it was found: with its tables and no rows."""
+        self.clear()
+        self.database.close()
 
 
 def _engine(guideline: Guideline, profile: Profile) -> Engine:
     return Engine(guideline, {profile.id: profile})
 
 
-def stage(guideline: Guideline) -> Stage:
-    database = Database("sqlite://")
-    database.upgrade()
+def stage(guideline: Guideline, url: str = IN_MEMORY) -> Stage:
+    """A stage in memory: real, and quick; or on a database that holds nothing. Close it afterwards.
+
+    Raises StoreNotReady for a database of another version, StoreError for one with so much as a single row.
+    """
+    database = Database(url)
+    try:
+        _require_nothing(database)
+    except BaseException:
+        database.close()
+        raise
     return Stage(database, guideline)
+
+
+def _require_nothing(database: Database) -> None:
+    """Tables are made where there are none; a row is somebody's work."""
+    with database.reading() as connection:
+        blank = not inspect(connection).get_table_names()
+    if blank:
+        database.upgrade()
+    database.require_ready()
+    with database.reading() as connection:
+        tables = models.SQLModel.metadata.sorted_tables
+        filled = [found.name for found in tables if connection.execute(select(found).limit(1)).first()]
+    if filled:
+        because = "expected an empty database, because each scenario begins by emptying it; nothing was run"
+        raise StoreError(f"{database.name} has rows in {', '.join(filled)}; {because}")
 
 
 def run_all(found: Stage, scenarios: Sequence[Scenario]) -> Iterator[tuple[Scenario, list[Failure]]]:

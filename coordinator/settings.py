@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     holidays: str = ""
     daily_cap: int = Field(default=40, ge=1)
     patient_messages: bool = False
+    service_phone: str = ""
     patient_weekly_cap: int = Field(default=2, ge=1)
 
     settle_seconds: int = Field(default=60, ge=1)

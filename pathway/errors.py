@@ -58,6 +58,14 @@ class ClockWentBack(StoreError):
     """The machine's clock is behind the last recorded work, so nothing was done; set the clock right."""
 
 
+class ClockAhead(StoreError):
+    """The machine's clock is ahead of the database's, so nothing was done: nothing may fire early; set it right."""
+
+
+class ClockJumped(StoreError):
+    """The machine's clock jumped forward while the program ran; set it right, or start again to confirm it."""
+
+
 class AlreadyRunning(StoreError):
     """Another `pathway run` already works on this database; only one may."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
 from pathway.errors import StoreError, StoreNotReady
@@ -29,18 +30,37 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, connection.begin():
+        """Raises StoreError when the database cannot be reached."""
+        with self._named("nothing was read"), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: all of it or nothing. Raises StoreError when the database cannot be written."""
-        with self.engine.connect().execution_options(**{WRITES: True}) as connection:
-            try:
-                with connection.begin():
-                    yield connection
-            except OperationalError as error:
-                raise StoreError(f"{self.name}: {error.orig}; nothing was saved") from error
+        with self._named("nothing was saved"), self._writer() as connection, connection.begin():
+            yield connection
+
+    def _writer(self) -> Connection:
+        return self.engine.connect().execution_options(**{WRITES: True})
+
+    @contextmanager
+    def _named(self, consequence: str) -> Iterator[None]:
+        """The driver's troubles as one sentence: which database, what it says, and what that means for the data."""
+        try:
+            yield
+        except IntegrityError:
+            # For whoever wrote to judge: what has that key already is known, say.
+            raise
+        except DBAPIError as error:
+            raise StoreError(f"{self.name}: {_said(error)}; {consequence}") from error
+
+    def clock(self) -> datetime | None:
+        """The server's own instant; None on SQLite, which has no other clock than the machine's."""
+        if self.engine.dialect.name == "sqlite":
+            return None
+        with self.reading() as connection:
+            found: datetime = connection.scalar(text("SELECT clock_timestamp()"))
+            return found.astimezone(UTC)
 
     @property
     def name(self) -> str:
@@ -57,7 +77,8 @@ class Database:
 
     def upgrade(self) -> None:
         """Create or migrate the schema to this version."""
-        with self.engine.connect().execution_options(**{WRITES: True}) as connection:
+        with self._named("nothing was changed"), self._writer() as connection:
+            in_turn(connection, "schema")
             config = _alembic(connection)
             command.upgrade(config, "head")
             connection.commit()
@@ -68,13 +89,27 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 found = MigrationContext.configure(connection).get_current_revision()
-        except OperationalError as error:
-            raise StoreNotReady(f"{self.name}: {error.orig}") from error
+        except DBAPIError as error:
+            raise StoreNotReady(f"{self.name}: {_said(error)}") from error
         if found != head:
             raise StoreNotReady(f"{self.name} is at {found or 'nothing'}, this version needs {head}")
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def in_turn(connection: Connection, name: str) -> None:
+    """Wait until no other transaction has that name, and hold it until this one ends.
+
+    For what no row stands for yet. SQLite lets in one writer at a time, so there is nothing to wait for.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"pathway {name}", 0))))
+
+
+def _said(error: DBAPIError) -> str:
+    """What the driver says, on one line."""
+    return " ".join(str(error.orig).split())
 
 
 def _alembic(connection: Connection) -> Config:
@@ -86,7 +121,10 @@ def _alembic(connection: Connection) -> Config:
 
 def _connect(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        # libpq knows the shorter name as well. The isolation is the one that the locks of a store count on: a wait
+        # for one of them ends with the newest rows in sight, whatever the server's administrator has set.
+        known = url.replace("postgres:", "postgresql:", 1) if url.startswith("postgres:") else url
+        return create_engine(known, pool_pre_ping=True, isolation_level="READ COMMITTED")
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
     options = {"check_same_thread": False, "timeout": BUSY_MS / 1000}

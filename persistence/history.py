@@ -25,8 +25,11 @@ def episodes_as_of(store: Store, instant: datetime, patient: str | None = None) 
     )
     if patient is not None:
         query = query.where(entries.c.patient_id == patient)
-    with store.database.reading() as connection:
-        rows = connection.execution_options(yield_per=2000).execute(query)
+    with (
+        store.database.reading() as connection,
+        # Closed here: whoever asks for the first few leaves the rest unread.
+        connection.execution_options(yield_per=2000).execute(query) as rows,
+    ):
         for _, lines in groupby(rows, key=lambda row: row.episode_id):
             yield store.engine.replay(entry_of(row) for row in without_gap(lines))
 

@@ -1,11 +1,11 @@
 """What the house keeps beside the journals: who people are, who is told, free text for a person, jobs that ran."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -66,11 +66,45 @@ class Registry:
             values = {"surname": person.surname, "given": person.given}
             connection.execute(update(people).where(unnamed).values(**values))
 
-    def keep_user(self, email: str, name: str, role: str, *, active: bool) -> None:
-        """Add or change a colleague who is told things."""
-        row = {"email": email, "name": name, "role": role, "active": active}
+    def keep_user(self, email: str, name: str, role: str, *, active: bool, phone: str | None = None) -> None:
+        """Add or change a colleague who is told things; without a phone, the one that is known stays."""
+        row = {"email": email, "name": name, "role": role, "active": active} | ({"phone": phone} if phone else {})
         with self.database.writing() as connection:
             upsert(connection, models.User, [row])
+
+    def keep_cover(self, row: dict[str, Any]) -> None:
+        """Who stands in for whom, from when to when: the columns of `cover` but its id."""
+        with self.database.writing() as connection:
+            connection.execute(insert(table(models.Cover)).values(**row))
+
+    def covers(self, since: date) -> list[dict[str, Any]]:
+        """Covers that last until that day or longer, the earliest first."""
+        notes = table(models.Cover)
+        query = select(notes).where(notes.c.last_day >= since).order_by(notes.c.first_day, notes.c.id)
+        with self.database.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def keep_consent(self, row: dict[str, Any]) -> None:
+        """A patient's agreement to one channel: the columns of `consent` but its id and the withdrawal."""
+        with self.database.writing() as connection:
+            connection.execute(insert(table(models.Consent)).values(**row, withdrawn_source=""))
+
+    def withdraw_consent(self, patient: str, channel: str | None, day: date, source: str) -> int:
+        """End what the patient agreed to, for one channel or for all; how many agreements that were."""
+        notes = table(models.Consent)
+        valid = (notes.c.patient_id == patient) & notes.c.withdrawn_on.is_(None)
+        if channel is not None:
+            valid &= notes.c.channel == channel
+        values = {"withdrawn_on": day, "withdrawn_source": source}
+        with self.database.writing() as connection:
+            return connection.execute(update(notes).where(valid).values(**values)).rowcount
+
+    def consents(self, patient: str) -> list[dict[str, Any]]:
+        """Every agreement of a patient, withdrawn ones too, the oldest first."""
+        notes = table(models.Consent)
+        query = select(notes).where(notes.c.patient_id == patient).order_by(notes.c.id)
+        with self.database.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def users(self) -> list[dict[str, Any]]:
         people = table(models.User)

@@ -15,8 +15,9 @@ from pathway.episode import Episode, from_document
 from pathway.errors import ClockWentBack, NoSuchPatient, Outrun
 from pathway.journal import Entry, Step
 from persistence import models
-from persistence.database import Database
-from persistence.journal import FIRST, INTAKE, entry_of, row_of
+from persistence.database import Database, in_turn
+from persistence.intake import write_intake
+from persistence.journal import FIRST, entry_of, row_of
 from persistence.registry import Person, Registry, table, upsert
 from persistence.rows import (
     announcements,
@@ -54,20 +55,21 @@ class Store(Registry):
 
     # ---------------------------------------------------------------- reading
 
-    def case(self, patient: str, connection: Connection | None = None) -> Case:
+    def case(self, patient: str) -> Case:
         """The patient with every episode; raises NoSuchPatient."""
-        if connection is None:
-            with self.database.reading() as opened:
-                return self.case(patient, opened)
+        with self.database.reading() as connection:
+            return self._case(connection, patient)
+
+    def _case(self, connection: Connection, patient: str, *, held: bool = False) -> Case:
+        """Held: nobody else writes these episodes until this transaction ends."""
         people = table(models.Patient)
         row = connection.execute(select(people).where(people.c.id == patient)).first()
         if row is None:
             raise NoSuchPatient(patient)
         episodes = table(models.Episode)
-        documents = connection.execute(
-            select(episodes.c.document).where(episodes.c.patient_id == patient).order_by(episodes.c.n)
-        )
-        found = [from_document(json.loads(document)) for (document,) in documents]
+        query = select(episodes.c.document).where(episodes.c.patient_id == patient).order_by(episodes.c.n)
+        documents = connection.scalars(query.with_for_update(key_share=True) if held else query)
+        found = [from_document(json.loads(document)) for document in documents]
         return Case(patient, row.zone, row.profile, found)
 
     def episodes(self, ids: Sequence[str] | None = None) -> list[Episode]:
@@ -114,15 +116,17 @@ class Store(Registry):
             self._refuse_older_clock(case, at, connection)
             outcome = self.engine.record(case, step, at, episode_n=episode_n, catch_up=catch_up)
             if outcome.intake is not None:
-                self._write_intake(connection, case.patient, outcome.intake)
+                write_intake(connection, case.patient, outcome.intake)
             loaded = {episode.id: episode for episode in case.episodes}
             self._write(connection, outcome.changes, loaded)
             return outcome
 
     def _case_for(self, connection: Connection, person: Person | str, at: datetime) -> Case:
         name = person if isinstance(person, str) else person.id
+        # One step of a patient at a time: a death and a further fracture write different rows, so no version tells.
+        in_turn(connection, f"patient {name}")
         try:
-            return self.case(name, connection)
+            return self._case(connection, name, held=True)
         except NoSuchPatient:
             if isinstance(person, str):
                 raise
@@ -130,6 +134,8 @@ class Store(Registry):
 
     def add_histories(self, people: Mapping[str, Person], changes: Sequence[Change]) -> None:
         """Whole new episodes, made by this engine elsewhere, in one transaction; raises Outrun if one is known."""
+        # In one order, or two imports of the same people would wait for each other.
+        changes = sorted(changes, key=lambda change: change.episode.id)
         with self.database.writing() as connection:
             for change in changes:
                 episode, at = change.episode, change.entries[0].recorded_at
@@ -184,9 +190,9 @@ class Store(Registry):
         query = (
             select(episodes.c.id, episodes.c.document, episodes.c.failures)
             .where(episodes.c.next_wake_at <= now, ready)
-            .order_by(episodes.c.next_wake_at)
+            .order_by(episodes.c.next_wake_at, episodes.c.id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         return connection.execute(query).all()
 
@@ -343,38 +349,6 @@ class Store(Registry):
         upsert(connection, models.Alert, alerts, keep=True)
         upsert(connection, models.Contact, calls, keep=True)
         upsert(connection, models.Reminder, outbox, keep=True)
-
-    def _write_intake(self, connection: Connection, patient: str, entry: Entry) -> None:
-        """A refusal that belongs to no episode: kept in the intake journal, once for the same message."""
-        entries = table(models.Entry)
-        last = connection.execute(
-            select(entries.c.seq, entries.c.hash)
-            .where(entries.c.episode_id == INTAKE)
-            .order_by(entries.c.seq.desc())
-            .limit(1)
-        ).first()
-        seq, previous = (last.seq + 1, last.hash) if last else (1, FIRST)
-        numbered = Entry(
-            seq,
-            entry.kind,
-            entry.occurred_at,
-            entry.recorded_at,
-            entry.actor,
-            entry.step,
-            entry.effects,
-            entry.refusal,
-        )
-        row = row_of(numbered, INTAKE, patient, previous, None)
-        known = connection.scalar(
-            select(entries.c.seq).where(
-                entries.c.episode_id == INTAKE,
-                entries.c.patient_id == patient,
-                entries.c.step == row["step"],
-                entries.c.effects == row["effects"],
-            )
-        )
-        if known is None or entry.step.event_id is None:
-            connection.execute(insert(entries), [row])
 
     # ---------------------------------------------------------------- journals
 

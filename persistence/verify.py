@@ -265,9 +265,13 @@ def _said(value: Any) -> str:
 def _check_intake(store: Store, found: Verified) -> None:
     entries = table(models.Entry)
     query = select(entries).where(entries.c.episode_id == INTAKE).order_by(entries.c.seq)
-    with _snapshot(store) as connection, connection.begin():
-        counted = _counted(connection.execution_options(yield_per=500).execute(query), found)
-        _check_chain(INTAKE, counted)
+    with (
+        _snapshot(store) as connection,
+        connection.begin(),
+        # Closed here: a difference ends the reading half way, and PostgreSQL would keep the rest of the rows ready.
+        connection.execution_options(yield_per=500).execute(query) as rows,
+    ):
+        _check_chain(INTAKE, _counted(rows, found))
 
 
 def _counted(rows: Iterable[Any], found: Verified) -> Iterator[Any]:

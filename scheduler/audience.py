@@ -1,7 +1,7 @@
 """Who is owed a message by which channel, and who has had enough of them today."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
@@ -11,17 +11,17 @@ from persistence.store import table
 from scheduler import deliveries
 from scheduler.channels import Channel
 from scheduler.reasons import Matter
-from scheduler.recipients import recipients
+from scheduler.recipients import Staff
 from scheduler.site import Site
 
 
 def owed_to(
-    connection: Connection, matter: Matter, rule: ReminderRule, carrying: Iterable[Channel], day: date
+    staff: Staff, matter: Matter, rule: ReminderRule, carrying: Iterable[Channel]
 ) -> tuple[tuple[Channel, str], ...]:
     """Who must be told by which channel: a room once, a person at an address of theirs."""
     roles = (matter.row.role, *rule.also(matter.detail.get("step") or 1))
     owner = matter.episode.owner if matter.episode is not None else None
-    people = recipients(connection, roles, day, owner=owner)
+    people = staff.recipients(roles, owner=owner)
     found: list[tuple[Channel, str]] = []
     for channel in carrying:
         if channel.reach == "room":
@@ -37,7 +37,7 @@ def full_today(connection: Connection, people: Sequence[str], site: Site, now: d
     if site.daily_cap is None or not people:
         return set()
     staff = table(models.User)
-    mine = staff.c.email.in_(people)
+    mine = staff.c.email.in_(people) | staff.c.phone.in_(people)
     connection.execute(select(staff.c.email).where(mine).order_by(staff.c.email).with_for_update())
     counts = deliveries.told_since(connection, people, site.midnight(now), key)
     cap = site.daily_cap

@@ -12,6 +12,8 @@ from persistence.store import table
 UNANSWERED, ACCEPTED, DELIVERED = "unanswered", "accepted", "delivered"
 FOR_GOOD = "refused for good: "
 TAKEN = (ACCEPTED, DELIVERED)
+# A file in the house is a copy: it tells nobody where another channel carries the message.
+COPIES = ("logfile",)
 
 
 def is_settled(answer: str) -> bool:
@@ -66,6 +68,12 @@ def told_since(connection: Connection, recipients: Iterable[str], since: datetim
     return {row.recipient: row[1] for row in connection.execute(counted.group_by(rows.c.recipient))}
 
 
+def telling(answers: Mapping[tuple[str, str], str], channels: Iterable[str]) -> list[str]:
+    """Of answers by channel and recipient those that say whether people were told, where these channels carry it."""
+    real = {*channels} - {*COPIES}
+    return [answer for (channel, _), answer in answers.items() if channel in real or not real]
+
+
 def outcome_of(answers: Iterable[str]) -> str:
     """One outcome of all answers: delivered when every far end that took it says so; failed when none took it."""
     taken = [answer for answer in answers if answer in TAKEN]
@@ -75,6 +83,7 @@ def outcome_of(answers: Iterable[str]) -> str:
 
 
 def attempts_of(connection: Connection, message_id: str) -> list[Any]:
-    """The attempts that a receipt of that id may mean, the latest first."""
+    """The attempts that a receipt of that id may mean, the likeliest first: the latest, and copies last."""
     rows = table(models.Delivery)
-    return list(connection.execute(select(rows).where(rows.c.message_id == message_id).order_by(rows.c.id.desc())))
+    query = select(rows).where(rows.c.message_id == message_id)
+    return list(connection.execute(query.order_by(rows.c.channel.in_(COPIES), rows.c.id.desc())))

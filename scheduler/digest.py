@@ -1,6 +1,5 @@
 """The morning digest of a role: what is red, overdue, due and coming, in one mail a day."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,23 +9,24 @@ from pathway.guideline import Guideline
 from pathway.journal import plain
 from persistence.store import Store
 from persistence.worklist import WorkItem, worklist
-from scheduler.channels import Channel, ChannelError, Message
-from scheduler.job_runs import keep_report, once_a_day, report_of
-from scheduler.letters import CALLS_NOBODY, MARK, reasons
-from scheduler.recipients import recipients
+from scheduler.channels import Message
+from scheduler.letters import reasons
+from scheduler.placeholders import CALLS_NOBODY, MARK, MOST_ITEMS, Owed
+from scheduler.words import Words, built_in
 
-ROLES = ("coordinator", "clinician")
 SOON = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Open work of a role at an instant, in the worklist's order. `due` is work whose window is open today."""
+    """Open work of a role at an instant, in the worklist's order. `due` is work whose window is open today;
+    `news` is what happened since yesterday that all should know, such as an outage."""
 
     role: str
     day: date
     items: tuple[WorkItem, ...]
     guideline: Guideline = field(repr=False, compare=False)
+    news: str = ""
 
     @property
     def red_flags(self) -> int:
@@ -55,24 +55,38 @@ class Digest:
         return {"role": self.role, "day": self.day.isoformat(), **counts, "items": items}
 
     def text(self) -> str:
-        """The whole mail: counts, the work owed now, and what the cited sources say."""
+        """The whole mail in plain text, in the words built in: counts, the work owed now, what the sources say."""
+        return built_in().said("digest", self.facts())["text"]
+
+    def message(self, key: str, now: datetime, words: Words | None = None) -> Message:
+        """The mail in the site's words, or in those built in."""
+        return (words or built_in()).message("digest", self.facts(), key, now)
+
+    def facts(self) -> dict[str, Any]:
+        """What a template of digests may say: each placeholder of placeholders.DIGEST."""
         owed = [item for item in self.items if item.red_flag or item.when != "upcoming"]
         cites = sorted({cite for item in owed for cite in item.cites})
-        paragraphs = [
-            f"Work of the role {self.role} on {show_date(self.day)}: {self.line()}.",
-            "\n\n".join("\n".join(_lines(item)) for item in owed) or "Nothing is owed today.",
-            reasons(cites, self.guideline),
-            MARK if any(item.engineering for item in owed) else "",
-            CALLS_NOBODY if self.red_flags else "",
-            self.guideline.disclaimer,
-        ]
-        return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+        return {
+            "role": self.role,
+            "day": show_date(self.day),
+            "line": self.line(),
+            "news": self.news,
+            "red_flags": self.red_flags,
+            "overdue": self.overdue,
+            "due": self.due,
+            "soon": self.soon,
+            "items": tuple(_owed(item) for item in owed[:MOST_ITEMS]),
+            "more": len(owed[MOST_ITEMS:]),
+            "reasons": reasons(cites, self.guideline),
+            "engineering_mark": MARK if any(item.engineering for item in owed) else "",
+            "calls_nobody": CALLS_NOBODY if self.red_flags else "",
+            "disclaimer": self.guideline.disclaimer,
+        }
 
 
-def _lines(item: WorkItem) -> Iterator[str]:
-    yield f"{'RED FLAG  ' if item.red_flag else ''}{item.name}, {item.patient}"
-    yield f"  {item.title}{' [E]' if item.engineering else ''}: {_when(item)}"
-    yield f"  Why: {', '.join(item.cites)}"
+def _owed(item: WorkItem) -> Owed:
+    title = f"{item.title} [E]" if item.engineering else item.title
+    return Owed(item.name, item.patient, title, _when(item), ", ".join(item.cites), item.red_flag)
 
 
 def _when(item: WorkItem) -> str:
@@ -85,61 +99,3 @@ def digest(store: Store, now: datetime, role: str, *, zone: str = "UTC", as_of: 
     """The open work of a role at `now`, or as it stood at `as_of`."""
     items = tuple(worklist(store, now, as_of=as_of, role=role))
     return Digest(role, local_date(as_of or now, zone), items, store.engine.guideline)
-
-
-def send_digests(
-    store: Store, channels: Sequence[Channel], now: datetime, *, zone: str = "UTC", roles: Sequence[str] = ROLES
-) -> dict[str, Digest]:
-    """Send each role its digest, once a local day; those sent by this call.
-
-    Raises ChannelError when somebody could not be reached; asking again then tells only those who were not.
-    """
-    day, sent, troubles = local_date(now, zone), {}, []
-    for role in roles:
-        try:
-            found = _send_once(store, channels, now, role, day, zone)
-        except ChannelError as error:
-            troubles.append(f"{role}: {error.because}")
-        else:
-            if found is not None:
-                sent[role] = found
-    if troubles:
-        raise ChannelError("; ".join(troubles))
-    return sent
-
-
-def _send_once(
-    store: Store, channels: Sequence[Channel], now: datetime, role: str, day: date, zone: str
-) -> Digest | None:
-    job = f"digest:{role}"
-
-    def work() -> Digest:
-        found = digest(store, now, role, zone=zone)
-        message = Message(f"{job}:{day.isoformat()}", f"[pathway] digest: {found.line()}", found.text(), now)
-        _tell_all(store, channels, job, day, message)
-        return found
-
-    return once_a_day(store, job, day, now, work, lambda found: {"line": found.line()})
-
-
-def _tell_all(store: Store, channels: Sequence[Channel], job: str, day: date, message: Message) -> None:
-    """Tell everybody who has not been told by an attempt that broke off; raises ChannelError for the rest."""
-    told = report_of(store, job, day).get("told", {})
-    with store.database.reading() as connection:
-        people = recipients(connection, job.partition(":")[2])
-    troubles = []
-    for channel, person in [(channel, person) for channel in channels for person in people]:
-        place = f"{channel.name} {person}"
-        if place in told:
-            continue
-        try:
-            channel.send(message, person)
-            told[place] = "accepted"
-        except ChannelError as error:
-            if not error.permanent:
-                troubles.append(f"{place}: {error.because}")
-                continue
-            told[place] = error.because
-        keep_report(store, job, day, {"told": told})
-    if troubles:
-        raise ChannelError("; ".join(troubles))

@@ -9,12 +9,14 @@ from persistence.store import Settled, Store
 from persistence.verify import Verified, verify
 from scheduler.census import Census, census
 from scheduler.channels import Channel
-from scheduler.digest import ROLES, Digest, send_digests
+from scheduler.digest import Digest
+from scheduler.digest_mail import ROLES, send_digests
 from scheduler.job_runs import SETTLE, note_beat, once_a_day
 from scheduler.outbox import Delivered, deliver
 from scheduler.rows import tell_staff
 from scheduler.settle import never, settle_all
 from scheduler.site import ALWAYS_OPEN, Site
+from scheduler.words import Words
 
 LONGEST = 4000
 NAMED = 20
@@ -48,20 +50,27 @@ def run_deliver(
     limit: int = 100,
     stop: Callable[[], bool] = never,
     site: Site = ALWAYS_OPEN,
+    words: Words | None = None,
 ) -> Delivered:
     """Send what waits in the outbox, at the hours and in the measure of the site."""
     begun = perf_counter()
-    found = deliver(store, channels, now, limit=limit, stop=stop, site=site)
+    found = deliver(store, channels, now, limit=limit, stop=stop, site=site, words=words)
     report = {"line": found.line(), "seconds": round(perf_counter() - begun, 3)}
     note_beat(store, "deliver", now, report)
     return found
 
 
 def run_digest(
-    store: Store, channels: Sequence[Channel], now: datetime, *, zone: str, roles: Sequence[str] = ROLES
+    store: Store,
+    channels: Sequence[Channel],
+    now: datetime,
+    *,
+    site: Site = ALWAYS_OPEN,
+    roles: Sequence[str] = ROLES,
+    words: Words | None = None,
 ) -> dict[str, Digest]:
-    """Send the digests that have not been sent on this local day; those sent, by role."""
-    return send_digests(store, channels, now, zone=zone, roles=roles)
+    """Send the digests that have not been sent on this local day; those sent, by address."""
+    return send_digests(store, channels, now, site=site, roles=roles, words=words)
 
 
 def run_census(store: Store, now: datetime, *, zone: str) -> Census:

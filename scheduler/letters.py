@@ -1,6 +1,5 @@
-"""The words of a message: what, since when and why. A subject names neither a person nor a finding."""
+"""The facts of a message: what, since when and why. How they are said stands in templates/."""
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,9 +8,10 @@ from pathway.calendar import local_date, show_date, show_instant
 from pathway.guideline import Guideline
 from persistence.worklist import RED_FLAG_WORK
 from scheduler.channels import Message
+from scheduler.placeholders import CALLS_NOBODY, KINDS, MARK, Finding, Reason
 from scheduler.reasons import OF_A_TASK, Matter
+from scheduler.words import Words, built_in
 
-KINDS = {"repeat": "still overdue"}
 HEADINGS = {
     "RED_FLAG": "Red flag: a clinician must judge it now",
     "LATE_RED_FLAG": "Red flag in a result that came after the episode was closed",
@@ -35,40 +35,44 @@ LABELS = {
     "services": "Referrals",
 }
 RED_FLAGS = ("RED_FLAG", "LATE_RED_FLAG")
-CALLS_NOBODY = "This program does not call anyone. Make sure that a person has taken this on."
-MARK = "[E] marks an engineering choice that no source states; it awaits clinical sign-off."
 
 
-def letter(matter: Matter, guideline: Guideline, now: datetime) -> Message:
-    """The message of an outbox row, as things stand now."""
-    paragraphs = [*_paragraphs(matter, guideline, now), guideline.disclaimer]
-    body = "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
-    return Message(matter.row.key, _subject(matter, guideline), body, now)
-
-
-def _subject(matter: Matter, guideline: Guideline) -> str:
+def letter(matter: Matter, guideline: Guideline, now: datetime, words: Words | None = None) -> Message:
+    """The message of an outbox row, as things stand now, in the site's words or those built in."""
     row = matter.row
-    if row.kind in OF_A_TASK:
-        title = guideline.tasks[row.code].title
-    elif row.kind == "milestone":
-        title = guideline.timers[row.code].title
-    else:
-        title = OF_THE_HOUSE.get(row.code, "please open the pathway")
-    return f"[pathway] {KINDS.get(row.kind, row.kind)}: {title}"
+    return (words or built_in()).message(row.kind, facts(matter, guideline, now), row.key, now)
 
 
-def _paragraphs(matter: Matter, guideline: Guideline, now: datetime) -> Iterator[str]:
-    detail = json.loads(matter.row.detail)
-    rule = _rule(matter, guideline)
+def facts(matter: Matter, guideline: Guideline, now: datetime) -> dict[str, Any]:
+    """What a template of staff may say about an outbox row: each placeholder of placeholders.LETTER."""
+    row, rule = matter.row, _rule(matter, guideline)
+    detail = matter.detail
     engineering = rule is not None and rule.engineering
-    heading = rule.title if rule else HEADINGS.get(matter.row.code, matter.row.code.replace("_", " ").lower())
-    yield f"{heading} [E]" if engineering else heading
-    yield _whom(matter, guideline)
-    yield "\n".join(_since(matter, detail, now))
-    yield "\n".join(_findings(detail, guideline))
-    yield reasons(rule.cites if rule else detail.get("cites", ()), guideline)
-    yield MARK if engineering else ""
-    yield CALLS_NOBODY if matter.row.code in (*RED_FLAGS, *RED_FLAG_WORK) else ""
+    heading = rule.title if rule else HEADINGS.get(row.code, row.code.replace("_", " ").lower())
+    return {
+        "kind": KINDS[row.kind].shown if row.kind in KINDS else row.kind,
+        "role": row.role,
+        "topic": _topic(row, rule),
+        "title": rule.title if rule else OF_THE_HOUSE.get(row.code, "please open the pathway"),
+        "heading": f"{heading} [E]" if engineering else heading,
+        **_whom(matter, guideline),
+        **_since(matter, now),
+        "findings": tuple(_findings(detail, guideline)),
+        "reasons": reasons(rule.cites if rule else detail.get("cites", ()), guideline),
+        "engineering_mark": MARK if engineering else "",
+        "calls_nobody": CALLS_NOBODY if row.code in (*RED_FLAGS, *RED_FLAG_WORK) else "",
+        "disclaimer": guideline.disclaimer,
+    }
+
+
+def _topic(row: Any, rule: Any) -> str:
+    """What a subject may say: the title of a task can be a finding."""
+    return f"work for the {row.role}" if rule else OF_THE_HOUSE.get(row.code, "please open the pathway")
+
+
+def facts_for_patient(service_phone: str) -> dict[str, Any]:
+    """All that a template for patients may say."""
+    return {"service_phone": service_phone}
 
 
 def _rule(matter: Matter, guideline: Guideline) -> Any:
@@ -77,43 +81,42 @@ def _rule(matter: Matter, guideline: Guideline) -> Any:
     return guideline.timers[matter.row.code] if matter.row.kind == "milestone" else None
 
 
-def _whom(matter: Matter, guideline: Guideline) -> str:
+def _whom(matter: Matter, guideline: Guideline) -> dict[str, str]:
     episode = matter.episode
     if episode is None:
-        return ""
+        return {"patient": "", "episode": "", "state": ""}
     state = guideline.states[episode.state].shown(episode.sub)
-    return f"Patient {episode.patient_id}, episode {episode.id}: {state}"
+    return {"patient": episode.patient_id, "episode": episode.id, "state": state}
 
 
-def _since(matter: Matter, detail: dict[str, Any], now: datetime) -> Iterator[str]:
+def _since(matter: Matter, now: datetime) -> dict[str, str]:
     episode, task = matter.episode, matter.task
+    said = {"noticed": "", "due": "", "overdue_since": "", "asked_for": ""}
     if episode is None:
-        return
-    zone = episode.zone
+        return said
     if task is None:
-        yield f"Noticed {show_instant(matter.row.fired_at, zone)}"
-        return
-    yield f"Due {show_date(task.due)}"
-    if local_date(now, zone) > task.overdue_after:
-        yield f"Overdue since {show_date(task.overdue_after + timedelta(days=1))}"
+        return said | {"noticed": show_instant(matter.row.fired_at, episode.zone)}
+    said["due"] = show_date(task.due)
+    if local_date(now, episode.zone) > task.overdue_after:
+        said["overdue_since"] = show_date(task.overdue_after + timedelta(days=1))
     if matter.row.kind == "escalation":
-        yield f"Asked for on {show_instant(task.opened_at, zone)}; nobody has answered yet"
+        said["asked_for"] = show_instant(task.opened_at, episode.zone)
+    return said
 
 
-def _findings(detail: dict[str, Any], guideline: Guideline) -> Iterator[str]:
+def _findings(detail: dict[str, Any], guideline: Guideline) -> Iterator[Finding]:
     for flag in detail.get("flags", ()):
         rule = guideline.red_flags.get(flag)
-        yield f"Finding: {rule.title if rule else flag}"
+        yield Finding("Finding", rule.title if rule else flag)
     for name, label in LABELS.items():
         if detail.get(name):
-            yield f"{label}: {_plain(detail[name])}"
+            yield Finding(label, _plain(detail[name]))
 
 
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def reasons(cites: Iterable[str], guideline: Guideline) -> str:
-    """What the cited sources say, a line each; empty where nothing is cited."""
-    known = [guideline.sources[cite] for cite in cites if cite in guideline.sources]
-    return "\n".join(["Why:", *(f"  {source.id}: {source.says}" for source in known)]) if known else ""
+def reasons(cites: Iterable[str], guideline: Guideline) -> tuple[Reason, ...]:
+    """What the cited sources say; empty where nothing is cited."""
+    return tuple(Reason(cite, guideline.sources[cite].says) for cite in cites if cite in guideline.sources)

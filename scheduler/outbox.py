@@ -14,9 +14,11 @@ from sqlalchemy import func, select
 from persistence import models
 from persistence.store import Store, table
 from scheduler.channels import Channel
+from scheduler.patients import plan_messages
 from scheduler.round import NOBODY, Round
 from scheduler.settle import never
 from scheduler.site import ALWAYS_OPEN, Site
+from scheduler.words import Words
 
 
 @dataclass
@@ -51,9 +53,11 @@ def deliver(
     limit: int = 100,
     stop: Callable[[], bool] = never,
     site: Site = ALWAYS_OPEN,
+    words: Words | None = None,
 ) -> Delivered:
     """Send what is waiting and still true at `now`: alerts first, then by the rank of their kind."""
-    done, turn = Delivered(), Round(store, channels, now, site)
+    plan_messages(store, now, site)
+    done, turn = Delivered(), Round(store, channels, now, site, words)
     for key in turn.ready(limit):
         if stop() or turn.cut_off:
             break

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, exists, false, select
 
 from pathway.calendar import show_instant
 from pathway.guideline import Guideline, ReminderRule
@@ -37,23 +37,20 @@ class Matter:
 def matter_of(connection: Connection, row: Any) -> Matter:
     if row.episode_id is None:
         return Matter(row)
-    died = _died(connection, row.patient_id)
-    return Matter(row, _episode(connection, row), _task(connection, row), died, _superseded(connection, row))
-
-
-def _superseded(connection: Connection, row: Any) -> bool:
-    """Whether a later reminder of the same task has come meanwhile: one at a time is enough."""
-    if row.kind not in OF_A_TASK:
-        return False
-    others = table(models.Reminder)
-    same = (others.c.episode_id == row.episode_id) & (others.c.code == row.code) & (others.c.task_n == row.task_n)
-    later = exists().where(same, others.c.kind.in_(OF_A_TASK), others.c.due_at > row.due_at)
-    return bool(connection.scalar(select(later)))
-
-
-def _episode(connection: Connection, row: Any) -> Any:
     episodes = table(models.Episode)
-    return connection.execute(select(episodes).where(episodes.c.id == row.episode_id)).first()
+    later = _later(row) if row.kind in OF_A_TASK else false()
+    facts = (_died(row.patient_id).label("died"), later.label("superseded"))
+    found = connection.execute(select(episodes, *facts).where(episodes.c.id == row.episode_id)).first()
+    if found is None:
+        return Matter(row)
+    return Matter(row, found, _task(connection, row), bool(found.died), bool(found.superseded))
+
+
+def _later(row: Any) -> ColumnElement[bool]:
+    """Whether a later reminder of the same task has come meanwhile: one at a time is enough, if it reaches anybody."""
+    others = table(models.Reminder).alias()
+    same = (others.c.episode_id == row.episode_id) & (others.c.code == row.code) & (others.c.task_n == row.task_n)
+    return exists().where(same, others.c.kind.in_(OF_A_TASK), others.c.due_at > row.due_at)
 
 
 def _task(connection: Connection, row: Any) -> Any:
@@ -64,18 +61,15 @@ def _task(connection: Connection, row: Any) -> Any:
     return connection.execute(select(tasks).where(*named)).first()
 
 
-def _died(connection: Connection, patient: str) -> bool:
-    episodes = table(models.Episode)
-    dead = exists().where(episodes.c.patient_id == patient, episodes.c.state == DECEASED)
-    return bool(connection.scalar(select(dead)))
+def _died(patient: str) -> ColumnElement[bool]:
+    episodes = table(models.Episode).alias()
+    return exists().where(episodes.c.patient_id == patient, episodes.c.state == DECEASED)
 
 
 def no_longer(matter: Matter, guideline: Guideline) -> str:
     """Why this need not be told any more, in words; empty while it must be."""
     if matter.patient_died and matter.row.code not in TOLD_AFTER_DEATH:
         return "the patient has died"
-    if matter.superseded:
-        return "a later reminder of the same task took its place"
     if matter.row.kind in OF_A_TASK:
         return _task_over(matter)
     if matter.row.kind == "milestone":

@@ -9,8 +9,11 @@ from pathway.errors import PathwayError
 from persistence import models
 from persistence.store import Store, table
 from scheduler import deliveries
+from scheduler.backoff import pause
 from scheduler.deliveries import DELIVERED, FOR_GOOD
 from scheduler.handover import hand_over
+from scheduler.patients import PATIENT
+from scheduler.rows import tell_staff
 
 OVER = ("sent", "delivered")
 
@@ -32,26 +35,38 @@ def keep_receipt(store: Store, message_id: str, now: datetime, *, refused: str =
             raise NoSuchMessage(message_id)
         deliveries.note(connection, {attempts[0].id: FOR_GOOD + refused if refused else DELIVERED})
         row = _row(connection, attempts[0].reminder_key)
-        outcome = deliveries.outcome_of(deliveries.settled(connection, row.key).values())
+        if refused and row.role != PATIENT:
+            _tell_of_address(connection, attempts[0].recipient, refused, now)
+        answers = deliveries.settled(connection, row.key)
+        outcome = deliveries.outcome_of(deliveries.telling(answers, [channel for channel, _ in answers]))
         if row.outcome not in OVER or outcome == row.outcome:
             return str(row.outcome)
         if outcome != "failed":
-            return _set(connection, row.key, outcome, row.because)
+            return _set(connection, row.key, outcome=outcome)
         episode = _episode(connection, row)
     return _failed(store, row, episode, refused, now)
 
 
+def _tell_of_address(connection: Connection, person: str, refused: str, now: datetime) -> None:
+    """Others may have been told, so nobody else would notice; once a day is enough."""
+    key = f"address:{person}:{now.date().isoformat()}"
+    tell_staff(connection, key, "ADDRESS_REFUSED", f"{person}: {FOR_GOOD}{refused}", now)
+
+
 def _failed(store: Store, row: Any, episode: Any, refused: str, now: datetime) -> str:
+    """Where the task cannot be opened at this moment the row waits, and the next rounds of the outbox see to it."""
     because = FOR_GOOD + refused
-    if episode is not None:
-        because = hand_over(store, row, episode, because, now) or because
+    trouble = hand_over(store, row, episode, because, now) if episode is not None else ""
     with store.database.writing() as connection:
-        return _set(connection, row.key, "failed", because)
+        if trouble:
+            again = now + pause(row.key, row.attempts)
+            return _set(connection, row.key, outcome="waiting", because=trouble, try_at=again, settled_at=None)
+        return _set(connection, row.key, outcome="failed", because=because)
 
 
-def _set(connection: Connection, key: str, outcome: str, because: str) -> str:
+def _set(connection: Connection, key: str, *, outcome: str, **more: Any) -> str:
     rows = table(models.Reminder)
-    connection.execute(update(rows).where(rows.c.key == key).values(outcome=outcome, because=because))
+    connection.execute(update(rows).where(rows.c.key == key).values(outcome=outcome, **more))
     return outcome
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -28,55 +27,60 @@ class Colleague:
         return self.email if reach == "email" else self.phone or None
 
 
-def recipients(
-    connection: Connection, roles: Iterable[str], day: date, *, owner: str | None = None
-) -> tuple[Colleague, ...]:
-    """Those to be told on a local day, by address; empty when there is nobody.
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Every active colleague by address, and on one local day who is away and who stands in."""
 
-    An owner who is a colleague of the first role is told alone for it. Who is away is replaced by who stands in;
-    where that leaves nobody of a role, the leads are told.
-    """
-    staff, stand_ins = colleagues(connection), covers(connection, day)
-    found: dict[str, Colleague] = {}
-    for number, role in enumerate(roles):
-        own = [c for c in staff.values() if c.role == role and number == 0 and c.is_called(owner)]
-        present = _present(own or [c for c in staff.values() if c.role == role], staff, stand_ins)
-        leads = _present([c for c in staff.values() if c.role == LEAD], staff, stand_ins)
-        found |= {colleague.email: colleague for colleague in present or leads}
-    return tuple(found[email] for email in sorted(found))
+    people: Mapping[str, Colleague]
+    stand_ins: Mapping[str, str]
+
+    def recipients(self, roles: Iterable[str], *, owner: str | None = None) -> tuple[Colleague, ...]:
+        """Those to be told, by address; empty when there is nobody.
+
+        An owner who is a colleague of the first role is told alone for it. Who is away is replaced by who stands
+        in; where that leaves nobody of a role, the leads are told.
+        """
+        found: dict[str, Colleague] = {}
+        for number, role in enumerate(roles):
+            of_role = [colleague for colleague in self.people.values() if colleague.role == role]
+            own = [colleague for colleague in of_role if number == 0 and colleague.is_called(owner)]
+            leads = (colleague for colleague in self.people.values() if colleague.role == LEAD)
+            told = self._present(own or of_role) or self._present(leads)
+            found |= {colleague.email: colleague for colleague in told}
+        return tuple(found[email] for email in sorted(found))
+
+    def who_is_there(self, colleague: Colleague) -> Colleague | None:
+        """The colleague, or whoever stands in along the chain; None where it ends in nobody or in a circle."""
+        seen: set[str] = set()
+        at: Colleague | None = colleague
+        while at is not None and at.email in self.stand_ins:
+            if at.email in seen:
+                return None
+            seen.add(at.email)
+            at = self.people.get(self.stand_ins[at.email])
+        return at
+
+    def _present(self, wanted: Iterable[Colleague]) -> list[Colleague]:
+        found = (self.who_is_there(colleague) for colleague in wanted)
+        return [colleague for colleague in found if colleague is not None]
 
 
-def colleagues(connection: Connection) -> dict[str, Colleague]:
+def staff_on(connection: Connection, day: date) -> Staff:
+    return Staff(_colleagues(connection), _covers(connection, day))
+
+
+def _colleagues(connection: Connection) -> dict[str, Colleague]:
     """Every active colleague by address."""
     people = table(models.User)
     query = select(people.c.email, people.c.name, people.c.role, people.c.phone).where(people.c.active)
     return {row.email: Colleague(*row) for row in connection.execute(query.order_by(people.c.email))}
 
 
-def covers(connection: Connection, day: date) -> dict[str, str]:
-    """Who is away on that day, and who stands in; of two notes the later counts."""
+def _covers(connection: Connection, day: date) -> dict[str, str]:
+    """Who is away on that day, and who stands in; of two notes the later counts. Who stands in for themselves is
+    there after all."""
     notes = table(models.Cover)
     there = (notes.c.first_day <= day) & (notes.c.last_day >= day)
     query = select(notes.c.absent, notes.c.stand_in).where(there).order_by(notes.c.noted_at, notes.c.id)
-    return {row.absent: row.stand_in for row in connection.execute(query)}
-
-
-def _present(
-    wanted: Iterable[Colleague], staff: Mapping[str, Colleague], stand_ins: Mapping[str, str]
-) -> list[Colleague]:
-    found = (_who_is_there(colleague, staff, stand_ins) for colleague in wanted)
-    return [colleague for colleague in found if colleague is not None]
-
-
-def _who_is_there(
-    colleague: Colleague, staff: Mapping[str, Colleague], stand_ins: Mapping[str, str]
-) -> Colleague | None:
-    """The colleague, or whoever stands in along the chain; None where it ends in nobody or in a circle."""
-    seen: set[str] = set()
-    at: Any = colleague
-    while at is not None and at.email in stand_ins:
-        if at.email in seen:
-            return None
-        seen.add(at.email)
-        at = staff.get(stand_ins[at.email])
-    return at
+    found = {row.absent: row.stand_in for row in connection.execute(query)}
+    return {absent: stand_in for absent, stand_in in found.items() if stand_in != absent}

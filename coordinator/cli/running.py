@@ -6,13 +6,14 @@ import typer
 
 from coordinator.cli.base import SIMULATION, AsOfOption, JsonOption, app, known_at, opened, session
 from coordinator.cli.output import errors, fail, progress, say, show_json
-from coordinator.wiring import new_engine, open_channels
+from coordinator.wiring import new_engine, open_channels, open_rhythm, open_site
 from persistence.database import Database
 from persistence.store import Store
 from scheduler import jobs
 from scheduler.census import census as take_census
 from scheduler.digest import digest as make_digest
-from scheduler.heartbeat import Heartbeat, Rhythm
+from scheduler.heartbeat import Heartbeat
+from scheduler.words import load_words
 
 # A one-shot delivers all that waits; the daemon goes in slices so that it can stop in between.
 EVERYTHING = 1_000_000
@@ -72,7 +73,8 @@ def deliver(as_json: JsonOption = False) -> None:
     Example: PATHWAY_OUTBOX_LOG=outbox.log pathway deliver
     """
     with opened() as (store, settings, now):
-        done = jobs.run_deliver(store, open_channels(settings), now, limit=EVERYTHING)
+        site, words = open_site(settings), load_words(settings.templates)
+        done = jobs.run_deliver(store, open_channels(settings), now, limit=EVERYTHING, site=site, words=words)
     if as_json:
         show_json(done.counts())
     else:
@@ -92,7 +94,8 @@ def digest(
     """
     with opened() as (store, settings, now):
         if send:
-            sent = jobs.run_digest(store, open_channels(settings), now, zone=settings.zone)
+            site, words = open_site(settings), load_words(settings.templates)
+            sent = jobs.run_digest(store, open_channels(settings), now, site=site, words=words)
             say(f"{len(sent)} digests sent: {', '.join(sent) or 'all of today were sent before, or nobody to tell'}.")
             return
         found = make_digest(store, now, role, zone=settings.zone, as_of=known_at(as_of, settings, now))
@@ -147,14 +150,7 @@ def run() -> None:
     Example: PATHWAY_SMTP_HOST=mail.example.org pathway run
     """
     with opened() as (store, settings, now):
-        rhythm = Rhythm(
-            settle_seconds=settings.settle_seconds,
-            deliver_seconds=settings.deliver_seconds,
-            digest_time=settings.digest_time,
-            nightly_time=settings.nightly_time,
-            zone=settings.zone,
-            batch=settings.batch,
-        )
+        rhythm = open_rhythm(settings)
         channels = open_channels(settings)
         if not channels:
             errors.print("pathway: no channel is set up (PATHWAY_SMTP_HOST, PATHWAY_OUTBOX_LOG): reminders wait.")

@@ -1,14 +1,15 @@
 """Commands that run scenario files against the real engine, store and scheduler, in virtual time."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 from xml.etree import ElementTree
 
 import typer
 
-from coordinator.cli.base import app
+from coordinator.cli.base import app, session
 from coordinator.cli.output import errors, fail, say, show_json
-from coordinator.scenario_runner import run_all, stage, trace_all
+from coordinator.scenario_runner import IN_MEMORY, Stage, run_all, stage, trace_all
 from pathway.checking import load_guideline
 from pathway.errors import ScenarioFaulty
 from pathway.guideline import Guideline
@@ -36,11 +37,12 @@ def run(
     guideline = load_guideline()
     chosen = _chosen(files, only, tag, guideline)
     results = []
-    for scenario, failures in run_all(stage(guideline), chosen):
-        say(f"{'FAIL' if failures else 'ok'} {scenario.id} {scenario.title}")
-        for failure in failures:
-            say(f"    expected {failure.expectation} at {failure.at}; found {failure.found}")
-        results.append((scenario, failures))
+    with _on_stage(guideline) as found:
+        for scenario, failures in run_all(found, chosen):
+            say(f"{'FAIL' if failures else 'ok'} {scenario.id} {scenario.title}")
+            for failure in failures:
+                say(f"    expected {failure.expectation} at {failure.at}; found {failure.found}")
+            results.append((scenario, failures))
     failed = sum(bool(failures) for _, failures in results)
     say(f"{len(results) - failed} passed, {failed} failed")
     if junit is not None:
@@ -56,8 +58,15 @@ def trace(files: FilesArgument, only: OnlyOption = None) -> None:
     Example: pathway scenario trace examples/scenarios.yaml --only SC-001
     """
     guideline = load_guideline()
-    for picture in trace_all(stage(guideline), _chosen(files, only, None, guideline)):
-        show_json(picture)
+    chosen = _chosen(files, only, None, guideline)
+    with _on_stage(guideline) as found:
+        for picture in trace_all(found, chosen):
+            show_json(picture)
+
+
+def _on_stage(guideline: Guideline) -> closing[Stage]:
+    """In memory unless --database names one: that of the settings holds people."""
+    return closing(stage(guideline, session.database or IN_MEMORY))
 
 
 def _chosen(files: list[Path], only: str | None, tag: str | None, guideline: Guideline) -> list[Scenario]:

@@ -1,6 +1,10 @@
-"""The command line as a new user meets it: a first session, and every kind of bad input."""
+"""The command line as a new user meets it: a first session, and every kind of bad input.
+
+The journeys that write run on both databases; what is said about bad input is the same on either.
+"""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 from coordinator.cli import app, main
 from coordinator.settings import SettingsFaulty
-from pathway.errors import NoSuchPatient, PathwayError, StoreNotReady
+from pathway.errors import NoSuchPatient, PathwayError, StoreError, StoreNotReady
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cohort.csv"
+SCENARIOS = Path(__file__).parents[1] / "data" / "scenarios.yaml"
 CONFIRMED = ("--as", "clinician", "--by", "Dr C. Sample")
 
 
@@ -41,6 +46,13 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 @pytest.fixture
+def anywhere(empty: Terminal, blank_url: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """The same on SQLite and on PostgreSQL: one URL is all that differs."""
+    monkeypatch.setenv("PATHWAY_DATABASE", blank_url)
+    return empty
+
+
+@pytest.fixture
 def terminal(empty: Terminal) -> Terminal:
     empty.ok("init")
     return empty
@@ -60,7 +72,9 @@ def ann(terminal: Terminal) -> Terminal:
     return terminal
 
 
-def test_a_first_session_ends_with_a_census_that_adds_up(terminal: Terminal) -> None:
+def test_a_first_session_ends_with_a_census_that_adds_up(anywhere: Terminal) -> None:
+    terminal = anywhere
+    terminal.ok("init")
     terminal.ok("staff", "desk@example.org", "--role", "coordinator")
     terminal("import", str(EXAMPLE))
     terminal.ok("settle")
@@ -118,13 +132,13 @@ def test_preview_looks_ahead_and_writes_nothing(ann: Terminal) -> None:
     assert ann.json("patient", "P1")["episodes"][0]["past"] == before["episodes"][0]["past"]
 
 
-def test_time_can_be_moved_in_a_database_made_for_it(empty: Terminal) -> None:
-    empty.ok("init", "--simulation")
-    empty("--now", "2026-03-16T09:00", "import", str(EXAMPLE))
-    empty.ok("--now", "2026-03-16T09:01", "settle")
-    before = json.loads(empty.ok("--now", "2026-03-16T09:02", "worklist", "--due", "overdue", "--json"))
-    fired = json.loads(empty.ok("--now", "2026-05-18T09:00", "settle", "--json"))["fired"]
-    after = json.loads(empty.ok("--now", "2026-05-18T09:01", "worklist", "--due", "overdue", "--json"))
+def test_time_can_be_moved_in_a_database_made_for_it(anywhere: Terminal) -> None:
+    anywhere.ok("init", "--simulation")
+    anywhere("--now", "2026-03-16T09:00", "import", str(EXAMPLE))
+    anywhere.ok("--now", "2026-03-16T09:01", "settle")
+    before = json.loads(anywhere.ok("--now", "2026-03-16T09:02", "worklist", "--due", "overdue", "--json"))
+    fired = json.loads(anywhere.ok("--now", "2026-05-18T09:00", "settle", "--json"))["fired"]
+    after = json.loads(anywhere.ok("--now", "2026-05-18T09:01", "worklist", "--due", "overdue", "--json"))
     assert fired > 0
     assert len(after) > len(before)
 
@@ -200,11 +214,12 @@ def test_a_faulty_setting_is_named(terminal: Terminal, monkeypatch: pytest.Monke
     assert "PATHWAY_ZONE" in str(found)
 
 
-def test_import_twice_changes_nothing(terminal: Terminal) -> None:
-    terminal("import", str(EXAMPLE))
-    before = [terminal.json("patient", row["patient"]) for row in _rows(terminal)]
-    assert "0 recorded, 16 already known" in terminal("import", str(EXAMPLE)).stdout
-    assert [terminal.json("patient", row["patient"])["episodes"][0]["past"] for row in _rows(terminal)] == [
+def test_import_twice_changes_nothing(anywhere: Terminal) -> None:
+    anywhere.ok("init")
+    anywhere("import", str(EXAMPLE))
+    before = [anywhere.json("patient", row["patient"]) for row in _rows(anywhere)]
+    assert "0 recorded, 16 already known" in anywhere("import", str(EXAMPLE)).stdout
+    assert [anywhere.json("patient", row["patient"])["episodes"][0]["past"] for row in _rows(anywhere)] == [
         page["episodes"][0]["past"] for page in before
     ]
 
@@ -234,13 +249,14 @@ def test_free_text_that_looks_critical_stands_at_the_top_of_the_worklist(termina
     assert "K-FREETEXT" in {item["code"] for item in first}
 
 
-def test_free_text_of_a_refused_row_waits_until_somebody_closes_it(terminal: Terminal) -> None:
-    file = terminal.folder / "one.csv"
+def test_free_text_of_a_refused_row_waits_until_somebody_closes_it(anywhere: Terminal) -> None:
+    anywhere.ok("init")
+    file = anywhere.folder / "one.csv"
     file.write_text("NHS number,Surname,Level,Comments\n9991002375,TEST,,left leg weak\n", encoding="utf-8")
-    terminal("import", str(file))
-    (waiting,) = terminal.json("concerns")
-    assert terminal("concerns", "--close", waiting["id"]).exit_code == 2
-    assert terminal.json("concerns", "--close", waiting["id"], "--because", "phoned", "--by", "B. Sample") == []
+    anywhere("import", str(file))
+    (waiting,) = anywhere.json("concerns")
+    assert anywhere("concerns", "--close", waiting["id"]).exit_code == 2
+    assert anywhere.json("concerns", "--close", waiting["id"], "--because", "phoned", "--by", "B. Sample") == []
 
 
 def test_documented_care_is_taken_over_and_a_clinician_is_asked_to_confirm(terminal: Terminal) -> None:
@@ -248,6 +264,25 @@ def test_documented_care_is_taken_over_and_a_clinician_is_asked_to_confirm(termi
     episode = terminal.json("patient", "9991002375")["episodes"][0]
     assert episode["anchors"]["care_start"] == "2025-10-28"
     assert "K-STABILITY" in {work["code"] for work in episode["work"]}
+
+
+def test_scenarios_run_on_any_empty_database_and_leave_it_empty(anywhere: Terminal) -> None:
+    url = os.environ["PATHWAY_DATABASE"]
+    for _ in range(2):
+        said = anywhere.ok("--database", url, "scenario", "run", str(SCENARIOS), "--only", "SC-001,SC-002")
+        assert said.endswith("2 passed, 0 failed\n")
+    assert anywhere.ok("census").startswith("0 enrolled")
+
+
+def test_scenarios_never_touch_a_database_with_people_in_it(ann: Terminal) -> None:
+    """That of the settings is left alone; one that is named is refused."""
+    before = ann.json("patient", "P1")
+    command = ("scenario", "run", str(SCENARIOS), "--only", "SC-001")
+    assert ann.ok(*command).endswith("1 passed, 0 failed\n")
+    refused = ann("--database", os.environ["PATHWAY_DATABASE"], *command).exception
+    assert isinstance(refused, StoreError)
+    assert "expected an empty database" in str(refused)
+    assert ann.json("patient", "P1") == before
 
 
 def test_every_error_message_is_one_sentence() -> None:

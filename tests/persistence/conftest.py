@@ -1,19 +1,26 @@
 import pytest
 
 from tests.journeys import repeatable
-from tests.persistence.shelf import store_in
+from tests.persistence.shelf import store_on
 
 repeatable.load()
 
 
 @pytest.fixture
-def store(tmp_path):
-    with store_in(tmp_path / "pathway.db") as found:
+def store(url):
+    with store_on(url) as found:
         yield found
 
 
+@pytest.fixture
+def two_desks(url):
+    """Two stores on one database, as two processes would have them."""
+    with store_on(url) as one, store_on(url) as other:
+        yield one, other
+
+
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def shelf(new_url):
     """One store for a whole module: its tests use patients of their own."""
-    with store_in(tmp_path_factory.mktemp("shelf") / "pathway.db") as found:
+    with store_on(new_url()) as found:
         yield found

@@ -1,4 +1,4 @@
-"""Stores on real SQLite files, and a way to put patients and random histories on them."""
+"""Stores on real databases, and a way to put patients and random histories on them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,16 @@ CARE = (registered(), examined(), scanned("2026-01-05"), decided("start_conserva
 
 
 @contextmanager
+def store_on(url: str, engine: Engine = ENGINE) -> Iterator[Store]:
+    """On a database that has its tables."""
+    database = Database(url)
+    yield Store(database, engine)
+    database.close()
+
+
+@contextmanager
 def store_in(file: Path, engine: Engine = ENGINE) -> Iterator[Store]:
+    """In a new SQLite file."""
     database = Database(f"sqlite:///{file}")
     database.upgrade()
     yield Store(database, engine)

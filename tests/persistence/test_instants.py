@@ -20,8 +20,8 @@ NAIVE = datetime(2026, 1, 5, 9, 0)  # noqa: DTZ001 a wall time is what this test
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    found = create_engine(f"sqlite:///{tmp_path_factory.mktemp('utc') / 'moments.db'}")
+def engine(new_url):
+    found = create_engine(new_url())
     METADATA.create_all(found)
     yield found
     found.dispose()

@@ -1,6 +1,7 @@
 """One step, one transaction: all of it or nothing, in the order of the journal, whoever writes beside us."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from threading import Barrier
 
@@ -29,7 +30,7 @@ from tests.journeys.people import (
     registered,
     scanned,
 )
-from tests.persistence.shelf import CARE, OPENED, ZONE, counts, documents, episode, in_care, rows, store_in, tell
+from tests.persistence.shelf import CARE, OPENED, ZONE, counts, documents, episode, in_care, rows, tell
 
 TABLES = ("entry", "timer", "task", "referral", "alert", "reminder")
 # One step that writes in all of them.
@@ -37,22 +38,41 @@ AGAIN = fractured_again("2026-01-05", mechanism="high_energy")
 LATER = OPENED + timedelta(days=1)
 
 
+ON_FIRE = {
+    "sqlite": ("CREATE TRIGGER fire BEFORE INSERT ON {0} BEGIN SELECT RAISE(ABORT, 'disk on fire'); END",),
+    "postgresql": (
+        "CREATE FUNCTION burn() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'disk on fire' USING ERRCODE = 'check_violation'; END $$",
+        "CREATE TRIGGER fire BEFORE INSERT ON {0} FOR EACH ROW EXECUTE FUNCTION burn()",
+    ),
+}
+PUT_OUT = {"sqlite": ("DROP TRIGGER fire",), "postgresql": ("DROP FUNCTION burn CASCADE",)}
+
 # ---------------------------------------------------------------- one transaction
+
+
+@contextmanager
+def on_fire(database, name):
+    """No row can be added to that table meanwhile."""
+    kind = database.engine.dialect.name
+    with database.writing() as connection:
+        for statement in ON_FIRE[kind]:
+            connection.execute(text(statement.format(name)))
+    try:
+        yield
+    finally:
+        with database.writing() as connection:
+            for statement in PUT_OUT[kind]:
+                connection.execute(text(statement))
 
 
 @pytest.mark.parametrize("broken", TABLES)
 def test_a_step_that_fails_half_way_leaves_nothing_behind(store, broken):
     tell(store, *CARE)
     before, stored = counts(store), documents(store, "P1")
-    with store.database.writing() as connection:
-        connection.execute(
-            text(f"CREATE TRIGGER fire BEFORE INSERT ON {broken} BEGIN SELECT RAISE(ABORT, 'disk on fire'); END")
-        )
-    with pytest.raises(IntegrityError, match="disk on fire"):
+    with on_fire(store.database, broken), pytest.raises(IntegrityError, match="disk on fire"):
         tell(store, AGAIN, at=LATER)
     assert (counts(store), documents(store, "P1")) == (before, stored)
-    with store.database.writing() as connection:
-        connection.execute(text("DROP TRIGGER fire"))
     tell(store, AGAIN, at=LATER)
     assert episode(store).path == "SURGICAL_REFERRAL.pending_ack"
 
@@ -131,13 +151,6 @@ def at_once(*work):
 
     with ThreadPoolExecutor(len(work)) as pool:
         return list(pool.map(run, work))
-
-
-@pytest.fixture
-def two_desks(tmp_path):
-    """Two stores on one file, as two processes would have them."""
-    with store_in(tmp_path / "pathway.db") as one, store_in(tmp_path / "pathway.db") as other:
-        yield one, other
 
 
 def test_two_people_write_on_one_episode_and_neither_is_lost(two_desks):

@@ -6,14 +6,14 @@ import pytest
 
 from persistence import models
 from tests.journeys.people import examined
-from tests.persistence.shelf import OPENED, counts, many_in_care, rows, statements, store_in
+from tests.persistence.shelf import OPENED, counts, many_in_care, rows, statements, store_on
 
 DUE = OPENED + timedelta(days=28)
 HANDFUL = 12
 
 
-def settled(folder, count: int) -> tuple[list[str], int]:
-    with store_in(folder / f"{count}.db") as store:
+def settled(url: str, count: int) -> tuple[list[str], int]:
+    with store_on(url) as store:
         many_in_care(store, count)
         with statements(store) as heard:
             done = store.settle(DUE, limit=count)
@@ -23,9 +23,8 @@ def settled(folder, count: int) -> tuple[list[str], int]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("many")
-    return {count: settled(folder, count) for count in (50, 500)}
+def both(new_url):
+    return {count: settled(new_url(), count) for count in (50, 500)}
 
 
 def test_a_batch_takes_a_handful_of_statements(both):
@@ -40,24 +39,21 @@ def test_everybody_is_told_of_once(both):
     assert both[500][1] == 10 * both[50][1]
 
 
-def test_what_is_left_of_a_batch_is_taken_by_the_next(tmp_path):
-    with store_in(tmp_path / "pathway.db") as store:
-        many_in_care(store, 25)
-        assert [store.settle(DUE, limit=10).episodes for _ in range(4)] == [10, 10, 5, 0]
+def test_what_is_left_of_a_batch_is_taken_by_the_next(store):
+    many_in_care(store, 25)
+    assert [store.settle(DUE, limit=10).episodes for _ in range(4)] == [10, 10, 5, 0]
 
 
-def test_the_longest_waiting_come_first(tmp_path):
-    with store_in(tmp_path / "pathway.db") as store:
-        many_in_care(store, 3)
-        first = store.next_wake()
-        assert store.settle(first - timedelta(seconds=1)).episodes == 0
-        assert store.settle(first).episodes == 3
-        assert store.next_wake() > first
+def test_the_longest_waiting_come_first(store):
+    many_in_care(store, 3)
+    first = store.next_wake()
+    assert store.settle(first - timedelta(seconds=1)).episodes == 0
+    assert store.settle(first).episodes == 3
+    assert store.next_wake() > first
 
 
-def test_a_step_of_one_patient_takes_a_handful_too(tmp_path):
-    with store_in(tmp_path / "pathway.db") as store:
-        many_in_care(store, 20)
-        with statements(store) as heard:
-            store.record("N0007", examined(motor_deficit=True), DUE)
-        assert len(heard) <= HANDFUL + 3, heard
+def test_a_step_of_one_patient_takes_a_handful_too(store):
+    many_in_care(store, 20)
+    with statements(store) as heard:
+        store.record("N0007", examined(motor_deficit=True), DUE)
+    assert len(heard) <= HANDFUL + 3, heard

@@ -1,14 +1,18 @@
-"""The 89 scenarios of the specification, each against the real engine and the real store."""
+"""The 89 scenarios of the specification, each against the real engine and the real store, on both databases."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from coordinator.scenario_runner import Stage, stage, trace_all
-from pathway.errors import ScenarioFaulty
+from pathway.errors import ScenarioFaulty, StoreError, StoreNotReady
 from pathway.scenario import read_scenarios
 from pathway.scenario_checks import run
 from tests.journeys.people import GUIDELINE
+from tests.persistence.shelf import CARE, counts, store_on, tell
 
 FILE = Path(__file__).parents[1] / "data" / "scenarios.yaml"
 SCENARIOS = {scenario.id: scenario for scenario in read_scenarios(FILE, GUIDELINE)}
@@ -25,10 +29,9 @@ scenarios:
 
 
 @pytest.fixture(scope="module")
-def theatre() -> Stage:
-    found = stage(GUIDELINE)
-    yield found
-    found.database.close()
+def theatre(kind, new_url) -> Iterator[Stage]:
+    with closing(stage(GUIDELINE, new_url()) if kind == "postgresql" else stage(GUIDELINE)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -38,6 +41,31 @@ def test_scenario(name, theatre):
 
 def test_there_are_eighty_nine_of_them():
     assert len(SCENARIOS) == 89
+
+
+def test_a_stage_leaves_the_database_as_it_found_it(blank_url, tmp_path):
+    with closing(stage(GUIDELINE, blank_url)) as found:
+        assert run(found.walk(read(tmp_path, ONE)[0])) == []
+    with closing(stage(GUIDELINE, blank_url)) as found:
+        assert run(found.walk(read(tmp_path, ONE)[0])) == []
+
+
+def test_a_database_with_people_in_it_is_no_stage(url):
+    with store_on(url) as store:
+        tell(store, *CARE)
+        before = counts(store)
+        with pytest.raises(StoreError, match=r"has rows in .*patient.*; expected an empty database"):
+            stage(GUIDELINE, url)
+        assert counts(store) == before
+
+
+def test_a_database_of_another_version_is_no_stage(blank_url):
+    with store_on(blank_url) as store:
+        store.database.upgrade()
+        with store.database.writing() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(StoreNotReady, match="is at 0001"):
+        stage(GUIDELINE, blank_url)
 
 
 def test_a_scenario_that_expects_too_much_fails_with_what_was_found(theatre, tmp_path):

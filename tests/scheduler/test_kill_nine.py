@@ -1,6 +1,6 @@
 """kill -9 at any moment loses nothing, fires nothing twice, and sends twice only where mail itself leaves no choice.
 
-Real processes settle and deliver one SQLite file to a real mail server and are killed fifty times, at seeded
+Real processes settle and deliver one database to a real mail server and are killed fifty times, at seeded
 random moments. The one window that remains: a worker dies after the server has accepted a letter and before the
 answer is written down. The letter then goes out again with the same Message-ID. A worker has one letter under way
 at a time, so there can be at most one such repetition for each kill.
@@ -11,7 +11,6 @@ import multiprocessing
 import random
 from collections import Counter
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -19,8 +18,10 @@ from persistence import models
 from persistence.store import table
 from persistence.verify import verify
 from scheduler.census import census
+from scheduler.channels import Message
 from scheduler.channels.smtp import Smtp
-from scheduler.outbox import UNANSWERED, deliver
+from scheduler.deliveries import UNANSWERED
+from scheduler.outbox import deliver
 from scheduler.settle import settle_all
 from tests.scheduler.ward import REASSESS_DUE, days, enrol, mail_server, open_store, rows, staff
 
@@ -31,9 +32,9 @@ KILLS = sum(SHIFTS.values())
 SENDER = "pathway@hospital.example"
 
 
-def work(file: str, port: int, now: datetime, ready) -> None:
+def work(url: str, port: int, now: datetime, ready) -> None:
     """A worker: settles a batch, delivers a slice, and begins again, until it is killed."""
-    store, smtp = open_store(Path(file)), Smtp("127.0.0.1", port, sender=SENDER)
+    store, smtp = open_store(url), Smtp("127.0.0.1", port, sender=SENDER)
     ready.set()
     while True:
         settle_once(store, now)
@@ -48,15 +49,15 @@ def settle_once(store, now: datetime) -> None:
 class Crew:
     """Workers that are killed and replaced."""
 
-    def __init__(self, file: Path, port: int, seed: int) -> None:
-        self.file, self.port, self.chance = file, port, random.Random(seed)
+    def __init__(self, url: str, port: int, seed: int) -> None:
+        self.url, self.port, self.chance = url, port, random.Random(seed)
         self.processes = multiprocessing.get_context("forkserver")
         self.processes.set_forkserver_preload(["tests.scheduler.test_kill_nine"])
         self.kills = 0
 
     def hire(self, now: datetime):
         ready = self.processes.Event()
-        worker = self.processes.Process(target=work, args=(str(self.file), self.port, now, ready))
+        worker = self.processes.Process(target=work, args=(self.url, self.port, now, ready))
         worker.start()
         assert ready.wait(timeout=30)
         return worker
@@ -93,12 +94,12 @@ def waiting(store) -> int:
         return connection.scalar(select(func.count()).where(outbox.c.outcome == "waiting"))
 
 
-def test_fifty_kills_lose_nothing_and_repeat_only_what_was_under_way(store, file):
+def test_fifty_kills_lose_nothing_and_repeat_only_what_was_under_way(store, url):
     staff(store)
     for number in range(EPISODES):
         enrol(store, f"P{number:03}")
     with mail_server() as (post, port):
-        crew = Crew(file, port, seed=20260203)
+        crew = Crew(url, port, seed=20260203)
         for day, kills in SHIFTS.items():
             crew.shift(REASSESS_DUE + days(day), kills)
         assert crew.kills == KILLS == 50
@@ -113,8 +114,8 @@ def test_fifty_kills_lose_nothing_and_repeat_only_what_was_under_way(store, file
     assert census(store, end).adds_up
     outbox = rows(store, models.Reminder)
     assert {row.outcome for row in outbox} == {"sent"}
-    arrived = Counter(letter["X-Pathway-Key"] for letter in post.letters)
-    assert arrived.keys() == {row.key for row in outbox}
+    arrived = Counter(letter["X-Pathway-Reference"] for letter in post.letters)
+    assert arrived.keys() == {Message(row.key, "", "", end).reference for row in outbox}
     repeated = len(post.letters) - len(set(post.ids()))
     assert len(set(post.ids())) == len(outbox)
     assert repeated <= cut_off <= KILLS

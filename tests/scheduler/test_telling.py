@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,12 @@ from sqlalchemy import update
 from pathway.journal import Step
 from persistence import models
 from persistence.store import table
+from persistence.verify import verify
+from scheduler.backoff import LONGEST
 from scheduler.channels import ChannelDown, ChannelError
 from scheduler.channels.logfile import LogFile
-from scheduler.outbox import LEASE, NOBODY, RETRY_LONGEST, deliver
+from scheduler.outbox import deliver
+from scheduler.round import LEASE, NOBODY
 from scheduler.rows import tell_staff
 from scheduler.settle import settle_all
 from tests.scheduler.ward import (
@@ -47,6 +51,11 @@ def outbox(store, *conditions):
 
 def of_code(store, code):
     return outbox(store, OUTBOX.c.code == code)
+
+
+def open_tasks(store):
+    tasks = table(models.Task)
+    return Counter(task.code for task in rows(store, models.Task, tasks.c.status == "open"))
 
 
 def waiting(store):
@@ -153,29 +162,35 @@ def test_with_nobody_at_all_it_waits_and_says_so(store, pigeon):
     done = deliver(store, [pigeon], LATE)
     assert (done.sent, done.waiting, sum(done.nobody.values())) == (0, len(outbox(store)), len(outbox(store)))
     assert f"{NOBODY}: clinician" in done.line() or f"{NOBODY}: coordinator" in done.line()
-    assert {(row.outcome, row.because) for row in outbox(store)} == {("waiting", NOBODY)}
+    assert {row.outcome for row in outbox(store)} == {"waiting"}
 
 
 def test_what_waited_for_somebody_goes_out_as_soon_as_there_is_one(store, pigeon):
     enrol(store)
-    settle_all(store, LATE)
-    deliver(store, [pigeon], LATE)
+    settle_all(store, REASSESS_DUE)
+    deliver(store, [pigeon], REASSESS_DUE)
     staff(store)
-    done = deliver(store, [pigeon], LATE + timedelta(seconds=1))
+    done = deliver(store, [pigeon], REASSESS_DUE + timedelta(seconds=1))
     assert (done.sent, done.waiting) == (len(outbox(store)), 0)
     assert {row.because for row in outbox(store)} == {""}
 
 
-def test_what_nobody_would_hear_does_not_block_the_rest(store, pigeon):
+def test_where_others_work_but_nobody_for_a_role_no_stranger_is_told_and_a_person_gets_the_work(store, pigeon):
     hire(store, "clive@example.org", "clinician")
     enrol(store)
-    settle_all(store, LATE)
-    done = deliver(store, [pigeon], LATE, limit=1)
-    assert done.sent == 1
-    assert list(done.nobody) == ["coordinator"]
+    settle_all(store, REASSESS_DUE)
+    done = deliver(store, [pigeon], REASSESS_DUE, limit=500)
+    (milestone,) = of_code(store, "REASSESS")
+    assert (milestone.outcome, milestone.because) == ("failed", NOBODY)
+    assert not [key for key, _ in pigeon.sent if key == milestone.key]
+    assert done.failed >= 1
+    assert open_tasks(store)["K-REACH"] == 1
+    deliver(store, [pigeon], REASSESS_DUE + timedelta(hours=1), limit=500)
+    assert open_tasks(store)["K-REACH"] == 1
+    assert verify(store).problems == []
 
 
-def test_two_threads_on_one_outbox_send_each_message_once(store, file):
+def test_two_threads_on_one_outbox_send_each_message_once(store):
     staff(store)
     for number in range(8):
         enrol(store, f"P{number}")
@@ -205,8 +220,9 @@ def test_a_passing_failure_waits_longer_each_time_and_then_goes_out(due, pigeon)
         pauses.append(row.try_at - now)
         assert (row.outcome, row.because) == ("waiting", "451 try later")
         now = row.try_at
-    assert pauses[:4] == [timedelta(minutes=m) for m in (1, 2, 4, 8)]
-    assert pauses[-1] == RETRY_LONGEST
+    for wait, minutes in zip(pauses, (1, 2, 4, 8, 15, 15), strict=True):
+        assert abs(wait / timedelta(minutes=minutes) - 1) <= 0.25
+    assert len({wait / LONGEST for wait in pauses[4:]}) == 2, "no two waits of one length: nothing comes in waves"
     pigeon.bad = {}
     deliver(due, [pigeon], now, limit=500)
     attempts = rows(due, models.Delivery, table(models.Delivery).c.reminder_key == key)
@@ -273,8 +289,11 @@ def test_one_channel_down_does_not_keep_the_other_from_telling(due, pigeon):
     assert len(pigeon.sent) == len(outbox(due)) == len(waiting(due))
     down.trouble = None
     deliver(due, [down, pigeon], LATE + days(1), limit=500)
-    assert len(pigeon.sent) == len(down.sent) == len(outbox(due))
     assert not waiting(due)
+    assert {row.outcome for row in outbox(due)} == {"sent"}
+    (milestone,) = of_code(due, "REASSESS")
+    assert milestone.because.startswith("some were not told: too late")
+    assert len(pigeon.sent) == len(down.sent) + 1 == len(outbox(due))
 
 
 def test_a_message_that_cannot_be_written_keeps_no_other_from_going_out(due, pigeon):
@@ -324,24 +343,27 @@ def test_a_message_of_the_house_concerns_no_episode(store, pigeon):
     assert (letter.subject, "1 enrolled = 0" in letter.body) == ("[pathway] alert: census", True)
 
 
-@pytest.mark.parametrize("down", [1, 3, 8, 40])
-def test_after_an_outage_each_due_reminder_has_exactly_one_outcome(store, pigeon, down):
+@pytest.mark.parametrize(("down", "milestone"), [(1, "sent"), (3, "sent"), (8, "sent"), (40, "too_late")])
+def test_after_an_outage_each_due_reminder_has_exactly_one_outcome(store, pigeon, down, milestone):
     staff(store)
     for patient in ("P1", "P2", "P3"):
         enrol(store, patient)
     before, back = REASSESS_DUE - timedelta(minutes=1), REASSESS_DUE + days(down)
     settle_all(store, before)
+    deliver(store, [pigeon], before, limit=500)
     die(store, "P3", before)
     settle_all(store, back)
     deliver(store, [pigeon], back, limit=500)
-    assert {(row.patient_id == "P3", row.outcome) for row in outbox(store)} == {
-        (False, "sent"),
-        (True, "suppressed"),
-    }
-    assert [(row.patient_id, row.outcome) for row in of_code(store, "REASSESS")] == [("P1", "sent"), ("P2", "sent")]
+    assert [row.outcome for row in of_code(store, "REASSESS")] == [milestone] * 2
+    assert open_tasks(store)["K-REACH"] == (2 if milestone == "too_late" else 0)
     assert len(pigeon.sent) == len(set(pigeon.sent)) == sum(row.outcome == "sent" for row in outbox(store))
+    told = [row for row in outbox(store) if row.settled_at == back and row.outcome == "sent"]
+    useful = store.engine.guideline.reminders
+    assert all(back - row.due_at <= timedelta(hours=useful[row.kind].useful_hours) for row in told)
     settle_all(store, back)
     assert deliver(store, [pigeon], back + days(1)).sent == 0
+    assert not waiting(store)
+    assert verify(store).problems == []
 
 
 def test_the_log_file_has_one_line_a_message(due, tmp_path):

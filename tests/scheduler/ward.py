@@ -1,11 +1,10 @@
-"""A small ward for these tests: real stores in files, patients on conservative care, and a real mail server."""
+"""A small ward for these tests: real stores, patients on conservative care, and a real mail server."""
 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from pathlib import Path
 
 from aiosmtpd.controller import Controller
 from sqlalchemy import insert, select, update
@@ -56,8 +55,9 @@ def days(count: float) -> timedelta:
     return timedelta(days=count)
 
 
-def open_store(file: Path) -> Store:
-    return Store(Database(f"sqlite:///{file}"), Engine(GUIDELINE))
+def open_store(url: str) -> Store:
+    """As another process would have it; close its database."""
+    return Store(Database(url), Engine(GUIDELINE))
 
 
 def register(store: Store, patient: str, *, owner: str = "Desk") -> None:

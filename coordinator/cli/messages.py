@@ -1,0 +1,120 @@
+"""Commands about messages: what patients agreed to, calls, receipts, and what an outage did."""
+
+from typing import Annotated, Any
+
+import typer
+
+from coordinator.cli.base import ByOption, JsonOption, RoleOption, app, moment, opened, typed_day
+from coordinator.cli.output import fail, say, show_json
+from coordinator.cli.recording import EpisodeOption, PatientArgument, record
+from pathway.calendar import local_date, show_date
+from pathway.deciding import CONTACT_OUTCOMES
+from pathway.journal import Step
+from scheduler.outage import latest
+from scheduler.outage import outage_report as report_on
+from scheduler.receipts import keep_receipt
+
+
+@app.command()
+def call(
+    patient: PatientArgument,
+    outcome: Annotated[str, typer.Argument(help=f"How it ended: {', '.join(CONTACT_OUTCOMES)}.")],
+    note: Annotated[str | None, typer.Option("--note", help="What was said.")] = None,
+    on: Annotated[str | None, typer.Option("--on", help="The day of the call, when it was not today.")] = None,
+    episode: EpisodeOption = None,
+    role: RoleOption = "coordinator",
+    by: ByOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Log a call with a patient. It silences messages to the patient for a week, and decides nothing.
+
+    Example: pathway call P100 reached --note "will come on Monday"
+    """
+    data: dict[str, Any] = {"outcome": outcome} | ({"note": note} if note else {})
+    if on:
+        data["date"] = typed_day(on)
+    record(patient, Step("admin", "contact", data, role, by), episode=episode, as_json=as_json)
+
+
+@app.command()
+def consent(
+    patient: PatientArgument,
+    channel: Annotated[str | None, typer.Argument(help="Name of a channel; leave out to list.")] = None,
+    address: Annotated[str | None, typer.Argument(help="The patient's address there.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Where it is written down.")] = None,
+    on: Annotated[str | None, typer.Option("--on", help="The day on which it was given or withdrawn.")] = None,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="The patient has ended it.")] = False,
+    by: ByOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Note that a patient agreed to be written to by one channel, or has ended it (all, where none is named).
+
+    Example: pathway consent P100 sms +441632960001 --on 05-Jan-2026 --source "form of 5 January, signed"
+    """
+    with opened() as (store, settings, now):
+        if store.person(patient) is None:
+            fail(f"There is no patient {patient!r}; nothing was saved.")
+        if withdrawn or channel:
+            if not source:
+                fail("A consent and its end need --source, where they are written down; nothing was saved.")
+            day = typed_day(on) if on else local_date(now, settings.zone)
+            if day > local_date(now, settings.zone):
+                fail(f"--on {show_date(day)} lies in the future; nothing was saved.")
+            if withdrawn:
+                store.withdraw_consent(patient, channel, day, source)
+            elif not address:
+                fail("A consent needs the patient's address on that channel; nothing was saved.")
+            else:
+                row = {"patient_id": patient, "channel": channel, "address": address, "given_on": day}
+                store.keep_consent({**row, "source": source, "noted_at": now, "noted_by": by or settings.owner})
+        found = store.consents(patient)
+    if as_json:
+        show_json(found)
+        return
+    for noted in found:
+        ended = f", ended {show_date(noted['withdrawn_on'])}" if noted["withdrawn_on"] else ""
+        say(f"{noted['channel']} {noted['address']}: given {show_date(noted['given_on'])} ({noted['source']}){ended}")
+    if not found:
+        say("No consent is noted, so nothing is sent to this patient.")
+
+
+@app.command()
+def receipt(
+    message_id: Annotated[str, typer.Argument(help="The Message-ID, or the id in a webhook's Idempotency-Key.")],
+    bounced: Annotated[str, typer.Option("--bounced", help="Why it never arrived, in the server's words.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Note that a message arrived, or that it came back; what reached nobody becomes a task.
+
+    Example: pathway receipt "<3f9c…@hospital.example>" --bounced "550 no such mailbox"
+    """
+    with opened() as (store, _settings, now):
+        outcome = keep_receipt(store, message_id, now, refused=bounced)
+    if as_json:
+        show_json({"outcome": outcome})
+    else:
+        say(f"Noted; the message counts as {outcome.replace('_', ' ')}.")
+
+
+@app.command()
+def outage_report(
+    first: Annotated[str | None, typer.Option("--from", help="Begin; default: the latest outage.")] = None,
+    last: Annotated[str | None, typer.Option("--until", help="End; default: now.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What fell due during an outage and what became of it: sent, no longer needed, or a task for a person.
+
+    Example: pathway outage-report --from 2026-03-02T08:00 --until 2026-03-09T08:00
+    """
+    with opened() as (store, settings, now):
+        span = (moment(first, settings.zone), moment(last, settings.zone) if last else now) if first else latest(store)
+        if span is None:
+            say("There has been no outage: nothing was down for an hour, and no channel failed.")
+            return
+        found = report_on(store, *span)
+    if as_json:
+        show_json(found.as_json())
+    else:
+        say(found.text(settings.zone))
+    if not found.adds_up:
+        raise typer.Exit(1)
