@@ -1,15 +1,19 @@
 """Settings, read once and strictly: environment variables with the prefix PATHWAY_, or a file named .env."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from pathway.calendar import zone_named
 from pathway.errors import PathwayError
 
 TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
+
+
+# Never shown: they are, or hold, passwords and tokens.
+SECRET = ("database", "smtp_password", "webhook_secret", "apprise")
 
 
 class SettingsFaulty(PathwayError):
@@ -21,7 +25,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PATHWAY_", env_file=".env", extra="forbid", frozen=True)
 
-    database: str = "sqlite:///pathway.db"
+    database: str = Field(default="sqlite:///pathway.db", repr=False)
     zone: str = "Europe/London"
     profile: str = "default"
     owner: str = "Coordination desk"
@@ -31,12 +35,12 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=25, ge=1, le=65535)
     smtp_security: Literal["none", "starttls", "tls"] = "none"
     smtp_user: str = ""
-    smtp_password: str = ""
+    smtp_password: str = Field(default="", repr=False)
     smtp_from: str = "pathway@localhost"
     outbox_log: Path | None = None
     webhook_url: str = ""
-    webhook_secret: str = ""
-    apprise: dict[str, str] = {}
+    webhook_secret: str = Field(default="", repr=False)
+    apprise: dict[str, str] = Field(default={}, repr=False)
     detail_channels: tuple[str, ...] = ()
     urgent_only: tuple[str, ...] = ()
     templates: Path | None = None
@@ -70,10 +74,15 @@ def read_settings(database: str | None = None) -> Settings:
     try:
         return Settings() if database is None else Settings(database=database)
     except ValidationError as error:
-        faults = [
-            f"PATHWAY_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']} (found {fault['input']!r})"
-            for fault in error.errors()
-        ]
-        raise SettingsFaulty(*faults) from error
+        # The chain would show what was found, and a setting may be a password.
+        raise SettingsFaulty(*(_fault(fault) for fault in error.errors())) from None
+    except SettingsError as error:
+        raise SettingsFaulty(f"{error}; expected JSON for a list or a mapping") from None
     except PathwayError as error:
         raise SettingsFaulty(f"PATHWAY_ZONE: {error}") from error
+
+
+def _fault(fault: Any) -> str:
+    name = str(fault["loc"][0])
+    found = "" if name in SECRET else f" (found {fault['input']!r})"
+    return f"PATHWAY_{name.upper()}: {fault['msg']}{found}"

@@ -10,8 +10,8 @@ from pathway.guideline import Guideline
 from pathway.journal import Entry
 from persistence.journal import dumps
 
-# Lines that nobody recorded: what fell due by itself.
-FIRINGS = ("timer", "reminder")
+# Lines that changed nothing by themselves: what fell due, and messages that came twice.
+FIRINGS = ("timer", "reminder", "duplicate")
 
 
 def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any]:

@@ -233,7 +233,8 @@ def _from_the_journal(row: Any) -> bool:
 
 def _issued(row: dict[str, Any]) -> dict[str, Any]:
     """What of an outbox row comes from the journal; the rest is the story of its delivery."""
-    delivery = ("outcome", "because", "attempts", "try_at")
+    # When it fell due depends on which lines were written together, which the journal does not tell.
+    delivery = ("outcome", "because", "attempts", "try_at", "due_at")
     return {column: value for column, value in row.items() if column not in delivery}
 
 

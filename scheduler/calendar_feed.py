@@ -5,10 +5,8 @@ reference that only this database can resolve. The table calendar_entry keeps wh
 sequence number rises exactly when that changes, and what left the list can be called off.
 """
 
-import hmac
 import json
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -24,7 +22,7 @@ from pathway.guideline import Guideline
 from persistence import models
 from persistence.store import Store, table
 from persistence.worklist import full_name
-from scheduler.rows import insert_once
+from scheduler.salt import SALT, keyed, salt_in, salt_of
 
 ENTRIES, EPISODES = table(models.CalendarEntry), table(models.Episode)
 TASKS, TIMERS = table(models.Task), table(models.Timer)
@@ -36,7 +34,6 @@ HOURLY = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 # Identifiers are few and guessable, so everything that stands for one is a keyed hash. The key is a row of its own.
-SALT = "salt"
 UID_LENGTH, REFERENCE_LENGTH, FEED_LENGTH = 40, 10, 16
 REFERENCE = re.compile(rf"(?:ref\s+)?([0-9a-f]{{{REFERENCE_LENGTH},{UID_LENGTH}}})(?:@pathway)?")
 
@@ -64,7 +61,7 @@ class Feed:
     titles: bool
 
     def key(self, salt: str) -> str:
-        return _keyed(salt, json.dumps([self.role, self.owner, self.worklist, self.titles]))[:FEED_LENGTH]
+        return keyed(salt, json.dumps([self.role, self.owner, self.worklist, self.titles]))[:FEED_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ def find(store: Store, reference: str) -> list[Found]:
     if match is None:
         raise NoReference(f"found {reference!r}")
     with store.database.reading() as connection:
-        salt = _salt_in(connection)
+        salt = salt_in(connection)
         # Without the key no feed was ever made.
         found = [] if salt is None else [key for key in _keys(connection) if _uid(salt, *key).startswith(match[1])]
         return [_found(connection, store.engine.guideline, *key) for key in found]
@@ -235,7 +232,7 @@ def _said_of_timer(guideline: Guideline, feed: Feed, row: Any) -> Said:
 
 def _lines(store: Store, feed: Feed, now: datetime) -> Mapping[str, Line]:
     """Every line of the feed by its uid; writes only where something has to be said anew."""
-    guideline, salt = store.engine.guideline, _salt(store, now)
+    guideline, salt = store.engine.guideline, salt_of(store, now)
     with store.database.reading() as connection:
         known = _known(connection, feed.key(salt), now)
         if not _news(known, dict(_owed(connection, guideline, feed, salt, now))):
@@ -281,29 +278,9 @@ def _say(connection: Connection, key: str, news: Mapping[str, Said], now: dateti
 # ---------------------------------------------------------------- names that nobody can guess
 
 
-def _salt(store: Store, now: datetime) -> str:
-    """The key of this database, made by the first feed."""
-    with store.database.reading() as connection:
-        found = _salt_in(connection)
-    if found is not None:
-        return found
-    row = {"uid": SALT, "fingerprint": secrets.token_hex(32), "sequence": 0, "changed_at": now}
-    with store.database.writing() as connection:
-        insert_once(connection, models.CalendarEntry, row)
-        return connection.execute(select(ENTRIES.c.fingerprint).where(ENTRIES.c.uid == SALT)).scalar_one()
-
-
-def _salt_in(connection: Connection) -> str | None:
-    return connection.scalar(select(ENTRIES.c.fingerprint).where(ENTRIES.c.uid == SALT))
-
-
-def _keyed(salt: str, text: str) -> str:
-    return hmac.digest(salt.encode(), text.encode(), "sha256").hex()
-
-
 def _uid(salt: str, episode: str, code: str, which: int | date) -> str:
     """The name of a task by its number, of a timer by its due date; the same in every feed."""
-    return _keyed(salt, f"{episode}\n{code}\n{which}")[:UID_LENGTH]
+    return keyed(salt, f"{episode}\n{code}\n{which}")[:UID_LENGTH]
 
 
 def _keys(connection: Connection) -> Iterator[tuple[str, str, int | date]]:

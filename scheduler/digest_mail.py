@@ -1,7 +1,8 @@
 """Everybody's own digest: what is theirs, what nobody in particular has, and what those leave whom they cover."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,14 @@ from scheduler.digest import Digest
 from scheduler.job_runs import done_on, keep_report, once_a_day, report_of
 from scheduler.outage import outage_report, outages
 from scheduler.recipients import LEAD, Colleague, Staff, staff_on
+from scheduler.salt import salt_of
 from scheduler.site import ALWAYS_OPEN, Site
 from scheduler.words import Words
 
 ROLES = ("coordinator", "clinician", LEAD)
 SINCE_YESTERDAY = timedelta(days=1)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def _send(
     words: Words | None,
 ) -> Any:
     job = _job(colleague)
-    message = mine.message(f"{job}:{mine.day.isoformat()}", now, words)
+    message = replace(mine.message(f"{job}:{mine.day.isoformat()}", now, words), salt=salt_of(store, now))
     by_mail = [channel for channel in channels if channel.reach == "email"]
 
     def work() -> Digest:
@@ -139,6 +143,11 @@ def _tell(store: Store, channels: Iterable[Channel], job: str, address: str, mes
                 troubles.append(f"{channel.name}: {error.because}")
                 continue
             told[channel.name] = error.because
+        except Exception as error:
+            # A channel is other people's code: whatever happens there keeps no other from being asked.
+            log.exception("a channel failed", extra={"channel": channel.name})
+            troubles.append(f"{channel.name}: {type(error).__name__}: {error}")
+            continue
         keep_report(store, job, mine.day, {"told": told})
     if troubles:
         raise ChannelError("; ".join(troubles))

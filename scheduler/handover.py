@@ -26,7 +26,7 @@ def hand_over(store: Store, row: Any, episode: Any, because: str, now: datetime)
         refusal = _recorded(store, row.patient_id, step, now, episode.n)
     except Exception as error:
         # An episode that the engine cannot go on with must not keep the others of the round from being told.
-        log.warning("a message that reached nobody could not be given to a person yet: %s", type(error).__name__)
+        log.warning("a message that reached nobody could not be given to a person yet: %s", error)
         return f"{because}; and the task for a person could not be opened: {type(error).__name__}"
     return "" if refusal is None else f"{because}; and the task for a person was refused: {refusal.because}"
 

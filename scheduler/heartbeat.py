@@ -79,7 +79,7 @@ class Heartbeat:
             try:
                 self.start()
                 asked = signal.sigwait(SIGNALS)
-                log.info("%s: finishing what is in hand", signal.Signals(asked).name)
+                log.info("finishing what is in hand", extra={"signal": signal.Signals(asked).name})
                 self.stop()
             finally:
                 for number in signal.sigpending() & SIGNALS:
@@ -135,7 +135,7 @@ class Heartbeat:
         try:
             work(self.watch.now())
         except PathwayError as error:
-            log.error("%s must wait: %s", what, error)
+            log.error("a beat must wait: %s", error, extra={"job": what})
 
     def _settle(self, now: datetime) -> None:
         found = run_settle(self.store, now, batch=self.rhythm.batch, stop=self._stopping.is_set)

@@ -4,7 +4,7 @@ Every row ends in exactly one outcome. What is refused for good, comes too late 
 becomes a task for a person before its row is closed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,8 +58,8 @@ def deliver(
     """Send what is waiting and still true at `now`: alerts first, then by the rank of their kind."""
     plan_messages(store, now, site)
     done, turn = Delivered(), Round(store, channels, now, site, words)
-    for key in turn.ready(limit):
-        if stop() or turn.cut_off:
+    for key in _keys(turn, limit):
+        if stop():
             break
         outcome = turn.deliver_one(key)
         if outcome in done.counts() and outcome != "waiting":
@@ -67,6 +67,16 @@ def deliver(
     done.nobody = turn.unheard()
     done.waiting = _count_waiting(store)
     return done
+
+
+def _keys(turn: Round, limit: int) -> Iterator[str]:
+    """What is ready. From the moment at which the last channel goes down, only what is too late: that needs none."""
+    for key in turn.ready(limit):
+        if turn.cut_off:
+            break
+        yield key
+    if turn.cut_off:
+        yield from turn.ready(limit)
 
 
 def _count_waiting(store: Store) -> int:

@@ -151,7 +151,14 @@ REQUIRED = ("heading", "reasons.id", "reasons.says", "engineering_mark", "calls_
 OF_A_DIGEST = ("items.title", "items.cites", *REQUIRED[1:])
 DETAILED, TO_A_PATIENT = ("text", "html"), ("text", "html", "brief")
 RED_FLAG = {"title": "Red flag: a clinician must act now", "heading": "Red flag: a clinician must act now"}
-NO_TASK = {"due": "", "overdue_since": "", "asked_for": "", "engineering_mark": "", "topic": "please open the pathway", "title": "please open the pathway"}
+NO_TASK = {
+    "due": "",
+    "overdue_since": "",
+    "asked_for": "",
+    "engineering_mark": "",
+    "topic": "please open the pathway",
+    "title": "please open the pathway",
+}
 
 
 def _letter(name: str, shown: str = "", **examples: Any) -> Kind:

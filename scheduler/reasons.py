@@ -1,6 +1,7 @@
 """Whether what was to be told is still so, asked at the moment of telling."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,17 +18,20 @@ SET_ASIDE = "SET_ASIDE"
 # A service that expects a patient who has died must be told so, by staff.
 TOLD_AFTER_DEATH = ("REFERRALS_CANCELLED",)
 OF_A_TASK = ("due", "overdue", "repeat", "escalation")
+TOLD = ("sent", "delivered")
 
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What an outbox row is about: database rows as they stand now; None where it concerns no such thing."""
+    """What an outbox row is about: database rows as they stand now; None where it concerns no such thing.
+    `superseded`: a later reminder of the same task has come; `replaced`: and somebody was told that one."""
 
     row: Any
     episode: Any = None
     task: Any = None
     patient_died: bool = False
     superseded: bool = False
+    replaced: bool = False
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -38,19 +42,21 @@ def matter_of(connection: Connection, row: Any) -> Matter:
     if row.episode_id is None:
         return Matter(row)
     episodes = table(models.Episode)
-    later = _later(row) if row.kind in OF_A_TASK else false()
-    facts = (_died(row.patient_id).label("died"), later.label("superseded"))
+    later, told = (_later(row), _later(row, TOLD)) if row.kind in OF_A_TASK else (false(), false())
+    facts = (_died(row.patient_id).label("died"), later.label("superseded"), told.label("replaced"))
     found = connection.execute(select(episodes, *facts).where(episodes.c.id == row.episode_id)).first()
     if found is None:
         return Matter(row)
-    return Matter(row, found, _task(connection, row), bool(found.died), bool(found.superseded))
+    task = _task(connection, row)
+    return Matter(row, found, task, bool(found.died), bool(found.superseded), bool(found.replaced))
 
 
-def _later(row: Any) -> ColumnElement[bool]:
-    """Whether a later reminder of the same task has come meanwhile: one at a time is enough, if it reaches anybody."""
+def _later(row: Any, outcomes: Collection[str] = ()) -> ColumnElement[bool]:
+    """Whether a later reminder of the same task has come meanwhile, and has one of these outcomes, if any is named."""
     others = table(models.Reminder).alias()
     same = (others.c.episode_id == row.episode_id) & (others.c.code == row.code) & (others.c.task_n == row.task_n)
-    return exists().where(same, others.c.kind.in_(OF_A_TASK), others.c.due_at > row.due_at)
+    later = exists().where(same, others.c.kind.in_(OF_A_TASK), others.c.due_at > row.due_at)
+    return later.where(others.c.outcome.in_(outcomes)) if outcomes else later
 
 
 def _task(connection: Connection, row: Any) -> Any:
@@ -64,6 +70,24 @@ def _task(connection: Connection, row: Any) -> Any:
 def _died(patient: str) -> ColumnElement[bool]:
     episodes = table(models.Episode).alias()
     return exists().where(episodes.c.patient_id == patient, episodes.c.state == DECEASED)
+
+
+def verdict(matter: Matter, guideline: Guideline, rule: ReminderRule, now: datetime, zone: str) -> tuple[str, str]:
+    """The outcome of what is not to be told now, and why; empty where it is.
+
+    One reminder of a task at a time is enough, so an earlier one waits for the latest. Where that reaches nobody
+    either, the time of the earlier one runs out: taking one another's place never hides that nobody is told. At
+    first sight it may be out already, after a long rest, say: then the latest has a minute to go out first.
+    """
+    over = no_longer(matter, guideline)
+    if over:
+        return "suppressed", over
+    if matter.replaced:
+        return "suppressed", "a later reminder of the same task took its place"
+    late = too_late(matter, rule, now, zone)
+    if late and not (matter.superseded and matter.row.attempts <= 1):
+        return "too_late", late
+    return ("waiting", "a later reminder of the same task goes out instead") if matter.superseded else ("", "")
 
 
 def no_longer(matter: Matter, guideline: Guideline) -> str:

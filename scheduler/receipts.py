@@ -13,9 +13,8 @@ from scheduler.backoff import pause
 from scheduler.deliveries import DELIVERED, FOR_GOOD
 from scheduler.handover import hand_over
 from scheduler.patients import PATIENT
+from scheduler.reasons import TOLD
 from scheduler.rows import tell_staff
-
-OVER = ("sent", "delivered")
 
 
 class NoSuchMessage(PathwayError):
@@ -39,7 +38,7 @@ def keep_receipt(store: Store, message_id: str, now: datetime, *, refused: str =
             _tell_of_address(connection, attempts[0].recipient, refused, now)
         answers = deliveries.settled(connection, row.key)
         outcome = deliveries.outcome_of(deliveries.telling(answers, [channel for channel, _ in answers]))
-        if row.outcome not in OVER or outcome == row.outcome:
+        if row.outcome not in TOLD or outcome == row.outcome:
             return str(row.outcome)
         if outcome != "failed":
             return _set(connection, row.key, outcome=outcome)

@@ -8,7 +8,7 @@ Message-ID: the one window that mail leaves open. The `delivery` row of such an 
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,9 +28,10 @@ from scheduler.deliveries import ACCEPTED, DELIVERED, FOR_GOOD, TAKEN
 from scheduler.handover import hand_over
 from scheduler.letters import facts_for_patient, letter
 from scheduler.patients import PATIENT, channel_named, consent_to, rests_until, silenced, waits_because
-from scheduler.reasons import Matter, matter_of, no_longer, too_late
+from scheduler.reasons import Matter, matter_of, too_late, verdict
 from scheduler.recipients import staff_on
 from scheduler.rows import tell_staff
+from scheduler.salt import salt_of
 from scheduler.site import Site
 from scheduler.words import Words, built_in
 
@@ -83,7 +84,7 @@ class Round:
         self, store: Store, channels: Sequence[Channel], now: datetime, site: Site, words: Words | None
     ) -> None:
         self.store, self.now, self.site, self.channels = store, now, site, channels
-        self.words = words or built_in()
+        self.words, self.salt = words or built_in(), salt_of(store, now)
         self.guideline = store.engine.guideline
         with store.database.reading() as connection:
             self.ailing = breakers(connection, [channel.name for channel in channels])
@@ -190,13 +191,8 @@ class Round:
     def _over(self, connection: Connection, matter: Matter, rule: ReminderRule) -> Ending | None:
         """How it ends without being sent; what somebody has been told already was sent, whoever else was not."""
         row = matter.row
-        outcome, because = "suppressed", no_longer(matter, self.guideline)
-        if not because:
-            outcome, because = "too_late", too_late(matter, rule, self.now, self.site.zone)
-        # Asked last: one reminder after the other taking the place of the one before must not hide that none was told.
-        if not because and matter.superseded:
-            outcome, because = "suppressed", "a later reminder of the same task took its place"
-        if not because:
+        outcome, because = verdict(matter, self.guideline, rule, self.now, self.site.zone)
+        if not outcome:
             return None
         carrying = [channel.name for channel in self._carrying(rule)]
         if set(deliveries.telling(deliveries.settled(connection, row.key), carrying)) & set(TAKEN):
@@ -232,6 +228,7 @@ class Round:
         message: Message,
         owed: Sequence[tuple[Channel, str]],
     ) -> Claim:
+        message = replace(message, salt=self.salt)
         answered = deliveries.settled(connection, row.key)
         people = [] if rule.urgent else [person for channel, person in owed if channel.reach != "room"]
         full = full_today(connection, people, self.site, self.now, row.key)
@@ -256,7 +253,7 @@ class Round:
             return FOR_GOOD + error.because if error.permanent else error.because
         except Exception as error:
             # A channel is other people's code and networks: whatever happens there concerns this sending only.
-            log.exception("%s failed", sending.channel.name)
+            log.exception("a channel failed", extra={"channel": sending.channel.name})
             return f"{type(error).__name__}: {error}"
         self.worked.add(sending.channel.name)
         return DELIVERED if reached else ACCEPTED
@@ -264,7 +261,7 @@ class Round:
     def _down(self, channel: Channel, because: str) -> None:
         self.up.remove(channel)
         self.worked.discard(channel.name)
-        log.warning("%s is down", channel.name)
+        log.warning("a channel is down", extra={"channel": channel.name})
         with self.store.database.writing() as connection:
             trip(connection, channel.name, because, self.now)
 

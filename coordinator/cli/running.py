@@ -12,7 +12,9 @@ from persistence.store import Store
 from scheduler import jobs
 from scheduler.census import census as take_census
 from scheduler.digest import digest as make_digest
+from scheduler.health_door import health_door
 from scheduler.heartbeat import Heartbeat
+from scheduler.logs import set_up_logs
 from scheduler.words import load_words
 
 # A one-shot delivers all that waits; the daemon goes in slices so that it can stop in between.
@@ -153,7 +155,9 @@ def run() -> None:
         rhythm = open_rhythm(settings)
         channels = open_channels(settings)
         if not channels:
-            errors.print("pathway: no channel is set up (PATHWAY_SMTP_HOST, PATHWAY_OUTBOX_LOG): reminders wait.")
+            errors.print("pathway: no channel is set up (docs/channels.md), so reminders wait.")
         say(f"Running on {store.database.name}; stop with Ctrl-C or SIGTERM.")
-        Heartbeat(store, channels, rhythm).run()
+        set_up_logs(settings.log_format)
+        with health_door(settings.health_address, store, settle_seconds=settings.settle_seconds):
+            Heartbeat(store, channels, rhythm).run()
     say("Stopped; what was begun is finished.")

@@ -1,7 +1,7 @@
 """Ways to tell a person something. A channel is one file here; docs/channels.md lists what it owes."""
 
-import hashlib
-from dataclasses import dataclass
+import hmac
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -16,7 +16,8 @@ class Message:
     """What is said, and to which outbox row it belongs. `at` is the aware UTC instant of the sending.
 
     Subject and brief travel in the open, so they hold neither a person nor a finding. `body` is plain text and
-    `html` the same in HTML, where there is one. `key` names a patient and never leaves the house: `reference` may.
+    `html` the same in HTML, where there is one. `key` names a patient and never leaves the house: `reference` may,
+    keyed by the `salt` of the database.
     """
 
     key: str
@@ -25,15 +26,19 @@ class Message:
     at: datetime
     html: str = ""
     brief: str = ""
+    salt: str = field(default="", repr=False)
 
     @property
     def reference(self) -> str:
-        """Stands for the key outside the house: the same for the same row, and nothing can be read from it."""
-        return hashlib.sha256(self.key.encode()).hexdigest()[:20]
+        """Stands for the key outside the house: the same for the same row; only who has the salt can read it."""
+        return self._keyed(self.key)[:20]
 
     def id_for(self, recipient: str) -> str:
         """The same for the same key and recipient, so that a repeated sending is recognisable as one."""
-        return hashlib.sha256(f"{self.key}\x1f{recipient}".encode()).hexdigest()[:40]
+        return self._keyed(f"{self.key}\x1f{recipient}")[:40]
+
+    def _keyed(self, text: str) -> str:
+        return hmac.digest(self.salt.encode(), text.encode(), "sha256").hex()
 
 
 class ChannelError(PathwayError):

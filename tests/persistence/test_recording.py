@@ -232,7 +232,7 @@ def test_settling_beside_a_decision_fires_each_milestone_once(two_desks):
 
 
 def test_a_write_that_rests_on_an_older_reading_is_refused_whole(store):
-    """SQLite lets one writer in at a time; on PostgreSQL this is how the second finds out."""
+    """Behind the locks stands the version: whoever wrote without them would find out here."""
     tell(store, *CARE)
     read = episode(store)
     change = ENGINE.settle(read, OPENED + timedelta(days=28))

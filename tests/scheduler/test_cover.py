@@ -8,7 +8,7 @@ from pathway.journal import Step
 from persistence import models
 from persistence.store import table
 from scheduler.outbox import deliver
-from scheduler.recipients import recipients
+from scheduler.recipients import staff_on
 from scheduler.settle import settle_all
 from scheduler.site import Site
 from tests.scheduler.ward import LATE, REASSESS_DUE, accepted, days, enrol, hire, red_flag, rows
@@ -35,7 +35,7 @@ def away(store, absent, stand_in, first=FIRST, last=LAST, *, noted=datetime(2026
 
 def told(store, *roles, day=DAY, owner=None):
     with store.database.reading() as connection:
-        found = recipients(connection, roles or ["coordinator"], day, owner=owner)
+        found = staff_on(connection, day).recipients(roles or ["coordinator"], owner=owner)
     return [colleague.email.partition("@")[0] for colleague in found]
 
 

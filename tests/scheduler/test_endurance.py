@@ -27,14 +27,13 @@ from persistence import models
 from persistence.store import Person, Store, table
 from persistence.verify import verify
 from scheduler.census import census
-from scheduler.channels import Message
 from scheduler.clock import utcnow
 from scheduler.deliveries import UNANSWERED
 from scheduler.worker import THREADS
 from tests import postgres
 from tests.scheduler.test_kill_nine import fired
 from tests.scheduler.test_worker import HISTORY, QUICK, eventually, start_worker
-from tests.scheduler.ward import CLEAR, FRACTURE, STABLE, ZONE, days, hire, mail_server, open_store, rows
+from tests.scheduler.ward import CLEAR, FRACTURE, STABLE, ZONE, days, hire, mail_server, open_store, reference, rows
 
 FULL = os.environ.get("PATHWAY_ENDURANCE") == "full"
 PATIENTS, KILLS, WORKERS = (20_000, 100, 3) if FULL else (300, 6, 3)
@@ -206,7 +205,7 @@ def test_kills_lose_nothing_fire_nothing_twice_and_repeat_only_what_was_under_wa
     assert count == Counter({1: PATIENTS}), "each timer once, none lost"
     assert len(milestones) == PATIENTS
     assert {row.outcome for row in outbox} == {"sent"}
-    digests = {key for key in arrived if key not in {Message(row.key, "", "", begun).reference for row in outbox}}
+    digests = {key for key in arrived if key not in {reference(ward, row.key) for row in outbox}}
     assert len(arrived) - len(digests) == len(outbox), "each message arrived"
     assert repeated <= cut_off <= crew.kills * THREADS
     assert failing.refused > 0

@@ -255,7 +255,7 @@ def test_an_error_of_ours_in_a_message_is_its_sentence_without_details(as_json):
 
 
 def test_what_a_library_says_is_left_out_but_for_those_that_speak_of_jobs(as_json):
-    logging.getLogger("apprise").warning("cannot reach +4917012345 for Secret")
+    logging.getLogger("urllib3.connectionpool").warning("cannot reach +4917012345 for Secret")
     logging.getLogger("apscheduler.executors.default").error('Job "%s" raised an exception', "settle_beat")
     try:
         raise RuntimeError("Secret\nP1")

@@ -23,7 +23,7 @@ from scheduler.channels import Channel, ChannelDown, ChannelError, Message
 from scheduler.channels.smtp import Smtp
 from scheduler.outbox import deliver
 from scheduler.settle import settle_all
-from tests.scheduler.ward import LATE, Post, days, enrol, red_flag, rows, staff
+from tests.scheduler.ward import LATE, Post, days, enrol, red_flag, reference, rows, staff
 
 OUTBOX = table(models.Reminder)
 MESSAGE = Message("P1-1:K-DXA:1:due:2026-02-02", "[pathway] due: Obtain bone densitometry", "Body\n", LATE)
@@ -43,12 +43,8 @@ def due(store):
     return store
 
 
-def reference(key):
-    return Message(key, "", "", LATE).reference
-
-
-def letters(post, key):
-    return [letter for letter in post.letters if letter["X-Pathway-Reference"] == reference(key)]
+def letters(store, post, key):
+    return [letter for letter in post.letters if letter["X-Pathway-Reference"] == reference(store, key)]
 
 
 def plain(letter):
@@ -72,7 +68,7 @@ def test_each_reminder_arrives_once_under_its_reference(due, smtp, post):
     deliver(due, [smtp], LATE, limit=500)
     deliver(due, [smtp], LATE + days(1), limit=500)
     assert sorted(letter["X-Pathway-Reference"] for letter in post.letters) == sorted(
-        reference(row.key) for row in rows(due, models.Reminder)
+        reference(due, row.key) for row in rows(due, models.Reminder)
     )
 
 
@@ -115,7 +111,7 @@ def test_a_subject_names_neither_a_person_nor_a_finding(due, smtp, post):
 
 def test_an_overdue_reminder_says_what_since_when_and_why(due, smtp, post):
     deliver(due, [smtp], LATE, limit=500)
-    (letter,) = letters(post, "P1-1:K-REASSESS:1:overdue:2026-02-18")
+    (letter,) = letters(due, post, "P1-1:K-REASSESS:1:overdue:2026-02-18")
     text = plain(letter)
     assert letter["Subject"] == "[pathway] overdue: work for the clinician"
     for said in ("Patient P1, episode P1-1: Reassessment", "Due 03-Feb-2026", "Overdue since 18-Feb-2026"):
@@ -128,7 +124,7 @@ def test_an_overdue_reminder_says_what_since_when_and_why(due, smtp, post):
 
 def test_an_engineering_choice_is_marked_as_one(due, smtp, post):
     deliver(due, [smtp], LATE, limit=500)
-    (letter,) = letters(post, "P1-1:K-DXA:1:overdue:2026-02-17")
+    (letter,) = letters(due, post, "P1-1:K-DXA:1:overdue:2026-02-17")
     assert "Obtain bone densitometry [E]" in plain(letter)
     assert "awaits clinical sign-off" in plain(letter)
 
@@ -137,7 +133,7 @@ def test_a_red_flag_says_that_the_program_calls_nobody(due, smtp, post):
     red_flag(due, "P1", LATE)
     deliver(due, [smtp], LATE, limit=500)
     (alert,) = rows(due, models.Reminder, OUTBOX.c.code == "RED_FLAG")
-    (letter,) = letters(post, alert.key)
+    (letter,) = letters(due, post, alert.key)
     assert "This program does not call anyone" in plain(letter)
     assert "Finding: Neurological deficit" in plain(letter)
 
@@ -153,7 +149,7 @@ def test_every_alert_and_notice_can_be_written(due, smtp, post, code):
             )
         )
     deliver(due, [smtp], LATE, limit=500)
-    assert len(letters(post, f"P1-1:{code}")) == 1
+    assert len(letters(due, post, f"P1-1:{code}")) == 1
 
 
 def test_a_passing_answer_of_the_server_lets_the_reminder_wait(due, smtp, post):
@@ -163,7 +159,7 @@ def test_a_passing_answer_of_the_server_lets_the_reminder_wait(due, smtp, post):
     assert (row.outcome, row.because) == ("waiting", "451 greylisted")
     post.answers.clear()
     deliver(due, [smtp], LATE + days(1), limit=500)
-    assert len(letters(post, row.key)) == 1
+    assert len(letters(due, post, row.key)) == 1
 
 
 def test_a_permanent_answer_of_the_server_is_final(due, smtp, post):

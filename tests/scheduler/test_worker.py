@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
@@ -39,7 +41,7 @@ from persistence.database import Database
 from persistence.store import Person, Store, table
 from persistence.verify import verify
 from scheduler.census import census
-from scheduler.channels import ChannelDown, Message
+from scheduler.channels import ChannelDown
 from scheduler.clock import utcnow
 from scheduler.deliveries import UNANSWERED
 from scheduler.heartbeat import Rhythm
@@ -72,6 +74,7 @@ from tests.scheduler.ward import (
     change,
     days,
     enrol,
+    reference,
     rows,
     staff,
 )
@@ -203,7 +206,7 @@ class Station:
 
     def told(self) -> Counter:
         """How often each thing that is in the outbox arrived."""
-        keys = {Message(row.key, "", "", utcnow()).reference: row.key for row in rows(self.store, models.Reminder)}
+        keys = {reference(self.store, row.key): row.key for row in rows(self.store, models.Reminder)}
         arrived = (letter["X-Pathway-Reference"] for letter in self.post.letters)
         return Counter(keys[reference] for reference in arrived if reference in keys)
 
@@ -299,10 +302,9 @@ def test_a_job_that_a_dead_worker_had_in_hand_is_done_again(station):
         worker = station.hire()
         (stuck,) = eventually(lambda: station.reads(SETTLE))
         worker.kill()
-        worker.wait()
-    write(
-        station.store, f"UPDATE {SCHEMA}.procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'"
-    )
+        worker.join()
+    hour = "last_heartbeat - interval '1 hour'"
+    write(station.store, f"UPDATE {SCHEMA}.procrastinate_workers SET last_heartbeat = {hour}")
     jobs = read(station.store, f"SELECT args FROM {SCHEMA}.procrastinate_jobs")
     assert {name for job in jobs for name in job.args} <= {"lane", "timestamp"}
     other = station.hire()
@@ -356,12 +358,26 @@ def test_a_database_that_is_away_is_waited_for_at_the_start_and_later(own_server
     store.database.close()
 
 
+def test_a_worker_goes_on_when_the_job_engine_stops_by_itself(station):
+    """As it does, without a word to its caller, when the task that knocks stumbles."""
+    station.admit(1)
+    worker = station.hire()
+    eventually(lambda: station.fired() and station.at_rest())
+    before = station.fired()
+    write(station.store, f"ALTER TABLE {SCHEMA}.procrastinate_periodic_defers RENAME TO elsewhere")
+    eventually(lambda: "so this worker does nothing; trying again" in "".join(station.said(worker)))
+    write(station.store, f"ALTER TABLE {SCHEMA}.elsewhere RENAME TO procrastinate_periodic_defers")
+    enrol_lately(station.store, "LATER")
+    eventually(lambda: len(station.fired()) > len(before) and station.at_rest())
+    station.dismiss(worker)
+
+
 def test_a_job_that_fails_is_tried_again_and_its_log_names_nobody(station):
     """The trouble that the database states repeats the row, and with it the patient."""
     station.admit(1)
     write(station.store, "ALTER TABLE reminder ADD CHECK (because <> '') NOT VALID")
     worker = station.hire()
-    retried = f"SELECT id FROM {SCHEMA}.procrastinate_jobs WHERE task_name = 'settle' AND attempts > 0"
+    retried = f"SELECT id FROM {SCHEMA}.procrastinate_jobs WHERE status = 'todo' AND attempts > 0"
     eventually(lambda: station.reads(retried))
     station.dismiss(worker)
     assert "P00" not in "".join(station.said(worker))
@@ -383,17 +399,26 @@ def test_a_worker_lives_in_real_time():
     assert "--now cannot be used" in result.stderr
 
 
+def refused(store: Store, because: type[Exception]) -> None:
+    """A worker that starts all the same is stopped after a while."""
+    limit = threading.Timer(20, os.kill, (os.getpid(), signal.SIGTERM))
+    limit.start()
+    try:
+        with pytest.raises(because):
+            run_worker(store, [], RHYTHM)
+    finally:
+        limit.cancel()
+
+
 def test_a_database_of_another_version_is_not_waited_for():
     store = opened(postgres.empty("workers_empty"))
-    with pytest.raises(StoreNotReady):
-        run_worker(store, [], RHYTHM)
+    refused(store, StoreNotReady)
     store.database.close()
 
 
 def test_a_clock_that_went_back_is_refused_at_the_start(hired):
     note_beat(hired, "settle", utcnow() + days(400), {})
-    with pytest.raises(ClockWentBack):
-        run_worker(hired, [], RHYTHM)
+    refused(hired, ClockWentBack)
 
 
 def test_preparing_at_the_same_time_and_again_makes_the_tables_once(hired):
@@ -408,8 +433,7 @@ def test_tables_of_another_version_are_made_anew_only_when_that_is_asked_for(hir
     prepare(hired.database)
     add_job(hired, "todo")
     write(hired, f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK} of last year'")
-    with pytest.raises(OtherJobTables):
-        run_worker(hired, [], RHYTHM)
+    refused(hired, OtherJobTables)
     assert len(read(hired, JOBS)) == 1
     assert prepare(hired.database, anew=True) is True
     assert read(hired, JOBS) == []

@@ -15,7 +15,8 @@ from pathway.journal import Step
 from persistence import models
 from persistence.database import Database
 from persistence.store import Person, Store, table
-from scheduler.channels import ChannelError
+from scheduler.channels import ChannelError, Message
+from scheduler.salt import salt_of
 
 GUIDELINE = load_guideline()
 ZONE = "Europe/London"
@@ -113,6 +114,11 @@ def change(store: Store, statement) -> None:
     """What nobody may do: write past the engine."""
     with store.database.writing() as connection:
         connection.execute(statement)
+
+
+def reference(store: Store, key: str) -> str:
+    """What stands for an outbox row on a letter."""
+    return Message(key, "", "", LATE, salt=salt_of(store, LATE)).reference
 
 
 class Pigeon:
