@@ -1,15 +1,17 @@
 """Commands about messages: what patients agreed to, calls, receipts, and what an outage did."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from coordinator.cli.base import ByOption, JsonOption, RoleOption, app, moment, opened, typed_day
-from coordinator.cli.output import fail, say, show_json
+from coordinator.cli.output import fail, grid, say, show_json
 from coordinator.cli.recording import EpisodeOption, PatientArgument, record
-from pathway.calendar import local_date, show_date
+from pathway.calendar import local_date, show_date, show_instant
 from pathway.deciding import CONTACT_OUTCOMES
 from pathway.journal import Step
+from persistence.messages import OUTCOMES, Sent, messages
 from scheduler.outage import latest
 from scheduler.outage import outage_report as report_on
 from scheduler.receipts import keep_receipt
@@ -76,6 +78,39 @@ def consent(
         say(f"{noted['channel']} {noted['address']}: given {show_date(noted['given_on'])} ({noted['source']}){ended}")
     if not found:
         say("No consent is noted, so nothing is sent to this patient.")
+
+
+@app.command()
+def outbox(
+    patient: Annotated[str | None, typer.Option("--patient", help="Only messages about this patient.")] = None,
+    outcome: Annotated[str | None, typer.Option("--outcome", help=f"One of {', '.join(OUTCOMES)}.")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many rows; 0 for all.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Every message with its one outcome and the reason, the latest first.
+
+    Example: pathway outbox --outcome failed
+    """
+    if outcome is not None and outcome not in OUTCOMES:
+        fail(f"--outcome {outcome!r} is not one of {', '.join(OUTCOMES)}.")
+    with opened() as (store, settings, _now):
+        found = messages(store, patient=patient, outcome=outcome, limit=limit)
+    if as_json:
+        show_json([asdict(message) for message in found])
+        return
+    grid(
+        f"Outbox: {len(found)} messages, the latest first",
+        ("Due", "Patient", "Message", "To", "Outcome", "Tries", "Because"),
+        [_sent_row(message, settings.zone) for message in found],
+        "No message of that kind.",
+    )
+
+
+def _sent_row(message: Sent, zone: str) -> tuple[str, ...]:
+    told = f"{message.kind} {message.code}"
+    due, tries = show_instant(message.due_at, zone), str(len(message.attempts))
+    outcome = message.outcome.replace("_", " ")
+    return (due, message.patient or "", told, message.role, outcome, tries, message.because)
 
 
 @app.command()

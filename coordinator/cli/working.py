@@ -7,13 +7,12 @@ import typer
 from coordinator.cli.base import app, session
 from coordinator.cli.output import errors, fail, say
 from coordinator.settings import Settings
-from coordinator.wiring import new_engine, open_channels
+from coordinator.wiring import new_engine, open_channels, open_rhythm
 from pathway.errors import StoreNotReady
 from persistence.database import Database
 from persistence.store import Store
 from scheduler import worker as workers
 from scheduler.health_door import health_door
-from scheduler.heartbeat import Rhythm
 from scheduler.logs import set_up_logs
 
 
@@ -49,13 +48,13 @@ def _prepare(database: Database) -> None:
 
 def _work(store: Store, settings: Settings) -> None:
     set_up_logs(settings.log_format)
-    channels = open_channels(settings)
+    rhythm, channels = open_rhythm(settings), open_channels(settings)
     if not channels:
-        errors.print("pathway: no channel is set up (PATHWAY_SMTP_HOST, PATHWAY_OUTBOX_LOG): reminders wait.")
+        errors.print("pathway: no channel is set up (docs/channels.md), so reminders wait.")
     _say_if_away(store.database)
     say(f"Working on {store.database.name}; stop with Ctrl-C or SIGTERM.")
     with health_door(settings.health_address, store, settle_seconds=settings.settle_seconds):
-        workers.run_worker(store, channels, _rhythm(settings))
+        workers.run_worker(store, channels, rhythm)
     say("Stopped; what was begun is finished.")
 
 
@@ -68,14 +67,3 @@ def _say_if_away(database: Database) -> None:
             raise
         because = str(getattr(error.__cause__, "orig", error.__cause__)).splitlines()[0]
         errors.print(f"pathway: {database.name} cannot be reached, so it is waited for: {because}", markup=False)
-
-
-def _rhythm(settings: Settings) -> Rhythm:
-    return Rhythm(
-        settle_seconds=settings.settle_seconds,
-        deliver_seconds=settings.deliver_seconds,
-        digest_time=settings.digest_time,
-        nightly_time=settings.nightly_time,
-        zone=settings.zone,
-        batch=settings.batch,
-    )
