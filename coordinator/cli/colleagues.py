@@ -51,6 +51,8 @@ def cover(
 ) -> None:
     """Say who stands in for whom, from when to when; messages and digests follow, and return by themselves.
 
+    Of two notes about one day the later counts; who is back early stands in for themselves.
+
     Example: pathway cover a.sample@example.org b.sample@example.org --from 01-Jun-2026 --until 14-Jun-2026
     """
     with opened() as (store, settings, now):
@@ -64,7 +66,12 @@ def cover(
         return
     for row in found:
         days = f"{show_date(row['first_day'])} to {show_date(row['last_day'])}"
-        say(f"{days}  {row['stand_in']} stands in for {row['absent']}")
+        back = row["stand_in"] == row["absent"]
+        say(
+            f"{days}  {row['absent']} is there after all"
+            if back
+            else f"{days}  {row['stand_in']} stands in for {row['absent']}"
+        )
     if not found:
         say("Nobody is away.")
 
@@ -75,7 +82,7 @@ def _cover(people: dict[str, Any], absent: str, stand_in: str | None, first: str
     for email in (absent, stand_in):
         if email not in people:
             fail(f"{email!r} is no colleague; add them with pathway staff; nothing was saved.")
-    if absent == stand_in or not people[stand_in]["active"]:
+    if not people[stand_in]["active"]:
         fail(f"{stand_in} cannot stand in for {absent}; expected an active colleague; nothing was saved.")
     row: dict[str, Any] = {
         "absent": absent,

@@ -1,6 +1,7 @@
 """Commands about messages: what patients agreed to, calls, receipts, and what an outage did."""
 
 from dataclasses import asdict
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,10 +9,11 @@ import typer
 from coordinator.cli.base import ByOption, JsonOption, RoleOption, app, moment, opened, typed_day
 from coordinator.cli.output import fail, grid, say, show_json
 from coordinator.cli.recording import EpisodeOption, PatientArgument, record
-from pathway.calendar import local_date, show_date, show_instant
+from pathway.calendar import fire_instant, local_date, show_date, show_instant
 from pathway.deciding import CONTACT_OUTCOMES
 from pathway.journal import Step
 from persistence.messages import OUTCOMES, Sent, messages
+from persistence.store import Store
 from scheduler.outage import latest
 from scheduler.outage import outage_report as report_on
 from scheduler.receipts import keep_receipt
@@ -28,7 +30,7 @@ def call(
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Log a call with a patient. It silences messages to the patient for a week, and decides nothing.
+    """Log a call with a patient. Unless it reached nobody, it silences messages to the patient for a week.
 
     Example: pathway call P100 reached --note "will come on Monday"
     """
@@ -63,7 +65,7 @@ def consent(
             if day > local_date(now, settings.zone):
                 fail(f"--on {show_date(day)} lies in the future; nothing was saved.")
             if withdrawn:
-                store.withdraw_consent(patient, channel, day, source)
+                _withdraw(store, patient, channel, day, source)
             elif not address:
                 fail("A consent needs the patient's address on that channel; nothing was saved.")
             else:
@@ -78,6 +80,14 @@ def consent(
         say(f"{noted['channel']} {noted['address']}: given {show_date(noted['given_on'])} ({noted['source']}){ended}")
     if not found:
         say("No consent is noted, so nothing is sent to this patient.")
+
+
+def _withdraw(store: Store, patient: str, channel: str | None, day: date, source: str) -> None:
+    """Who believes to have ended what was never noted must hear of it: the patient would still be written to."""
+    if not store.withdraw_consent(patient, channel, day, source):
+        known = ", ".join(sorted({row["channel"] for row in store.consents(patient) if not row["withdrawn_on"]}))
+        asked = f"to {channel}" if channel else "to anything"
+        fail(f"{patient} has not agreed {asked} ({known or 'there is no consent'}); nothing was saved.")
 
 
 @app.command()
@@ -116,15 +126,17 @@ def _sent_row(message: Sent, zone: str) -> tuple[str, ...]:
 @app.command()
 def receipt(
     message_id: Annotated[str, typer.Argument(help="The Message-ID, or the id in a webhook's Idempotency-Key.")],
-    bounced: Annotated[str, typer.Option("--bounced", help="Why it never arrived, in the server's words.")] = "",
+    bounced: Annotated[str | None, typer.Option("--bounced", help="Why it never arrived, as the server says.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Note that a message arrived, or that it came back; what reached nobody becomes a task.
 
     Example: pathway receipt "<3f9c…@hospital.example>" --bounced "550 no such mailbox"
     """
+    if bounced is not None and not bounced.strip():
+        fail("--bounced needs the reason, in the server's words; nothing was saved.")
     with opened() as (store, _settings, now):
-        outcome = keep_receipt(store, message_id, now, refused=bounced)
+        outcome = keep_receipt(store, message_id, now, refused=(bounced or "").strip())
     if as_json:
         show_json({"outcome": outcome})
     else:
@@ -142,7 +154,7 @@ def outage_report(
     Example: pathway outage-report --from 2026-03-02T08:00 --until 2026-03-09T08:00
     """
     with opened() as (store, settings, now):
-        span = (moment(first, settings.zone), moment(last, settings.zone) if last else now) if first else latest(store)
+        span = _span(first, last, settings.zone, now) if first or last else latest(store)
         if span is None:
             say("There has been no outage: nothing was down for an hour, and no channel failed.")
             return
@@ -153,3 +165,14 @@ def outage_report(
         say(found.text(settings.zone))
     if not found.adds_up:
         raise typer.Exit(1)
+
+
+def _span(first: str | None, last: str | None, zone: str, now: datetime) -> tuple[datetime, datetime]:
+    """A day as the beginning is meant from its first moment, as the end to its last."""
+    if not first:
+        fail("--until needs --from, when it began; nothing was counted.")
+    since = moment(first, zone) if ":" in first else fire_instant(typed_day(first), "00:00", zone)
+    until = moment(last, zone) if last else now
+    if until <= since:
+        fail(f"--until {last or 'now'} does not lie after --from {first}; nothing was counted.")
+    return since, until

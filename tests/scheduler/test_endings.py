@@ -117,7 +117,8 @@ def test_a_crash_between_the_task_and_the_closing_of_the_row_makes_one_task(due,
     assert hand_over(due, row, episode, "too late: for a test", LATE + HOUR) == ""
     assert reach(due) == [("P1-1", "open")]
     assert reminder(due).outcome == "waiting"
-    deliver(due, [pigeon], LATE + days(8), limit=500)
+    for minutes in (0, 20):
+        deliver(due, [pigeon], LATE + days(8) + timedelta(minutes=minutes), limit=500)
     assert reminder(due).outcome == "too_late"
     assert reach(due) == [("P1-1", "open")]
     mine = [line for line in lines(due, "unreached") if line.step.event_id == f"unreached:{row.key}"]
@@ -157,11 +158,10 @@ def test_an_episode_that_the_engine_cannot_read_keeps_no_other_from_being_told(s
     settle_all(store, LATE)
     episodes = table(models.Episode)
     change(store, update(episodes).where(episodes.c.id == "P1-1").values(document='{"not": "an episode"}'))
-    done = deliver(store, [pigeon], LATE + days(8), limit=500)
-    row = reminder(store, key=reminder_of(store, "P1-1").key)
+    deliver(store, [pigeon], LATE + days(8), limit=500)
+    row = reminder_of(store, "P1-1")
     assert (row.outcome, "could not be opened" in row.because) == ("waiting", True)
-    assert reminder_of(store, "P2-1").outcome == "too_late"
-    assert done.too_late >= 1
+    assert "too_late" in {row.outcome for row in rows(store, models.Reminder, OUTBOX.c.episode_id == "P2-1")}
     assert reach(store) == [("P2-1", "open")]
 
 

@@ -252,6 +252,29 @@ def test_it_beats_at_once_when_it_starts_and_delivers_what_it_fired(ward, pigeon
     assert {row.state for row in rows(ward, models.Episode)} == {"REASSESSMENT"}
 
 
+def test_a_channel_that_hangs_holds_up_nothing_that_is_due(ward, tmp_path):
+    """It hangs until the end of the test; meanwhile another patient's clock comes and is settled."""
+    hanging, release = threading.Event(), threading.Event()
+
+    class Hanging(Pigeon):
+        def send(self, message, recipient):
+            hanging.set()
+            release.wait(60)
+            return False
+
+    heart = Heartbeat(ward, [Hanging()], Rhythm(settle_seconds=0.05, deliver_seconds=0.05, zone=ZONE))
+    heart.start()
+    try:
+        assert hanging.wait(60)
+        enrol(ward, "P2")
+        later = table(models.Episode).c.patient_id == "P2"
+        wait_for(lambda: rows(ward, models.Episode, later)[0].state == "REASSESSMENT")
+        assert not release.is_set()
+    finally:
+        release.set()
+        heart.stop()
+
+
 def before_the_digest():
     return f"{utcnow():%H:%M}" < "08:20"
 

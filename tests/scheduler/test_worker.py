@@ -294,6 +294,20 @@ def test_three_workers_that_start_together_tell_each_thing_once_and_one_that_is_
         assert [line for line in lines if "[info" not in line] == []
 
 
+def test_a_worker_that_is_stopped_in_the_middle_finishes_what_it_has_in_hand(station):
+    station.admit(6)
+    first = station.hire()
+    eventually(lambda: len(station.post.letters) >= 2)
+    station.dismiss(first)
+    unanswered = table(models.Delivery).c.answer == UNANSWERED
+    assert rows(station.store, models.Delivery, unanswered) == []
+    second = station.hire()
+    eventually(lambda: station.at_rest() and not station.fired("waiting"))
+    station.dismiss(second)
+    nothing_is_lost(station, 6)
+    assert station.told() == dict.fromkeys(station.fired("sent"), 1)
+
+
 def test_a_job_that_a_dead_worker_had_in_hand_is_done_again(station):
     station.admit(1)
     with station.store.database.writing() as connection:
