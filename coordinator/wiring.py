@@ -14,7 +14,7 @@ from scheduler.channels.apprise_urls import AppriseUrl
 from scheduler.channels.logfile import LogFile
 from scheduler.channels.smtp import Smtp
 from scheduler.channels.webhook import Webhook
-from scheduler.heartbeat import Rhythm
+from scheduler.chores import Rhythm
 from scheduler.site import Site, SiteFaulty, read_holidays, read_workdays
 from scheduler.words import load_words
 

@@ -34,6 +34,11 @@ class Delivered:
     waiting: int = 0
     nobody: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def ended(self) -> int:
+        """Rows that got their outcome."""
+        return self.sent + self.delivered + self.suppressed + self.too_late + self.failed
+
     def counts(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -31,8 +31,9 @@ from pathway.errors import StoreError
 from persistence.database import Database
 from persistence.store import Store
 from scheduler.channels import Channel
+from scheduler.chores import Rhythm
 from scheduler.clock import utcnow
-from scheduler.heartbeat import SIGNALS, Rhythm
+from scheduler.heartbeat import SIGNALS
 from scheduler.looks import Looks
 
 # The tables of procrastinate live apart from ours, so that a dump can leave them out and a rebuild touches nothing.
@@ -59,7 +60,7 @@ log = logging.getLogger(__name__)
 
 
 class NeedsPostgres(StoreError):
-    """`pathway worker` needs PostgreSQL, so nothing was started; on SQLite use `pathway run`."""
+    """The command `pathway worker` needs PostgreSQL, so nothing was started; on SQLite use `pathway run`."""
 
 
 class OtherJobTables(StoreError):

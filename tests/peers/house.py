@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -12,16 +12,20 @@ from sqlalchemy import select
 from pathway.journal import Step
 from persistence import models
 from persistence.database import Database
-from persistence.store import Store, table
+from persistence.store import Person, Store, table
 from scheduler.channels import Channel
 from scheduler.jobs import run_deliver, run_settle
 from scheduler.site import ALWAYS_OPEN, Site
 from scheduler.words import approve, built_in
 from tests.journeys.people import ENGINE
-from tests.scheduler.ward import REGISTERED, ZONE, Pigeon, accepted, rows
+from tests.persistence.shelf import OPENED, in_care
+from tests.scheduler.ward import ZONE, Pigeon, accepted, rows
 
 OUTBOX, TASKS = table(models.Reminder), table(models.Task)
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+# Four weeks after the start of care, at the hour at which timers speak, and the first morning after its window.
+FOUR_WEEKS = datetime(2026, 2, 2, 8, tzinfo=UTC)
+OVERDUE = datetime(2026, 2, 17, 8, tzinfo=UTC)
 CLIVE, CORA = "clive@example.org", "cora@example.org"
 # A site that writes to patients, twice a week at most.
 WRITES = Site(ZONE, patient_messages=True, service_phone="01632 960000", patient_weekly_cap=2)
@@ -36,7 +40,13 @@ def beat(store: Store, channel: Channel, now: datetime, *, site: Site = ALWAYS_O
         run_deliver(store, [channel], now + 20 * number * MINUTE, limit=1000, site=site)
 
 
-def reassessed(store: Store, patient: str, at: datetime, *, n: int | None = None) -> None:
+def enrol(store: Store, *patients: str) -> None:
+    """They are on conservative care since the morning of 5 January 2026 after a stable fracture on the 2nd."""
+    people = {name: Person(name, ZONE) for name in patients}
+    store.add_histories(people, [in_care(name) for name in patients])
+
+
+def reassessed(store: Store, patient: str, at: datetime) -> None:
     """A clinician has seen the patient and goes on with conservative care."""
     symptoms = {"nrs": 5, "trend": "unchanged", "changed": False, "resolved": False}
     accepted(store, patient, Step("observe", "symptoms", symptoms), at)
@@ -103,13 +113,13 @@ def walk(store: Store, until: datetime) -> None:
 def may_write(store: Store) -> None:
     """A clinician has approved the words for patients as they stand."""
     for name in ("patient-review", "patient-missed"):
-        approve(store, built_in(), name, "Dr C. Sample", REGISTERED)
+        approve(store, built_in(), name, "Dr C. Sample", OPENED)
 
 
 def agrees(store: Store, patient: str, address: str, channel: str = TEXTS) -> None:
     """The patient agreed to be written to on the day of registration."""
-    day = REGISTERED.date()
-    about = {"source": "asked at the desk", "noted_at": REGISTERED, "noted_by": "Desk"}
+    day = OPENED.date()
+    about = {"source": "asked at the desk", "noted_at": OPENED, "noted_by": "Desk"}
     store.keep_consent({"patient_id": patient, "channel": channel, "address": address, "given_on": day, **about})
 
 

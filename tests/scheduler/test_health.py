@@ -517,7 +517,8 @@ def test_an_address_that_is_taken_is_refused_in_a_sentence(small):
 DAEMON = """
     import sys
     from scheduler.health_door import health_door
-    from scheduler.heartbeat import Heartbeat, Rhythm
+    from scheduler.chores import Rhythm
+    from scheduler.heartbeat import Heartbeat
     from tests.scheduler.ward import open_store
 
     store = open_store(sys.argv[1])

@@ -20,8 +20,9 @@ from persistence.database import Database
 from persistence.store import table
 from persistence.verify import verify
 from scheduler.channels import ChannelError
+from scheduler.chores import Rhythm
 from scheduler.clock import utcnow
-from scheduler.heartbeat import Heartbeat, Rhythm
+from scheduler.heartbeat import Heartbeat
 from scheduler.job_runs import note_beat
 from scheduler.one_process import alone_on
 from tests import postgres
@@ -34,7 +35,8 @@ DAEMON = """
     import sys
     from pathlib import Path
     from scheduler.channels.logfile import LogFile
-    from scheduler.heartbeat import Heartbeat, Rhythm
+    from scheduler.chores import Rhythm
+    from scheduler.heartbeat import Heartbeat
     from tests.scheduler.ward import open_store
 
     class Announcing(LogFile):
@@ -141,7 +143,10 @@ def test_the_digest_waits_for_its_time_and_is_sent_once(ward, heart, pigeon, clo
     clock.now = LATE.replace(hour=7, minute=15)
     heart.digest_beat()
     heart.digest_beat()
-    assert [key for key, _ in pigeon.sent] == ["digest:coordinator:2026-02-18", "digest:clinician:2026-02-18"]
+    assert [key for key, _ in pigeon.sent] == [
+        "digest:clive@example.org:2026-02-18",
+        "digest:cora@example.org:2026-02-18",
+    ]
 
 
 def test_a_late_start_makes_up_for_the_digest_and_the_nightly_checks_of_today(ward, heart, clock):
@@ -149,8 +154,8 @@ def test_a_late_start_makes_up_for_the_digest_and_the_nightly_checks_of_today(wa
     heart.nightly_beat()
     heart.digest_beat()
     assert [job for job, _ in jobs(ward)] == [
-        "digest:clinician",
-        "digest:coordinator",
+        "digest:clive@example.org",
+        "digest:cora@example.org",
         "nightly:census",
         "nightly:verify",
     ]

@@ -21,8 +21,9 @@ from persistence import models
 from persistence.store import table
 from scheduler.channels import ChannelDown, ChannelError
 from scheduler.channels.smtp import Smtp
+from scheduler.chores import Rhythm
 from scheduler.clock import utcnow
-from scheduler.heartbeat import Heartbeat, Rhythm
+from scheduler.heartbeat import Heartbeat
 from scheduler.logs import FIELDS, LEFT_OUT, OURS, WITHHELD, set_up_logs
 from tests.scheduler.test_settling import break_profile
 from tests.scheduler.ward import LATE, ZONE, Pigeon, change, enrol, red_flag, rows, staff

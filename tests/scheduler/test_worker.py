@@ -42,9 +42,9 @@ from persistence.store import Person, Store, table
 from persistence.verify import verify
 from scheduler.census import census
 from scheduler.channels import ChannelDown
+from scheduler.chores import Rhythm
 from scheduler.clock import utcnow
 from scheduler.deliveries import UNANSWERED
-from scheduler.heartbeat import Rhythm
 from scheduler.job_runs import note_beat
 from scheduler.looks import LANES, Looks
 from scheduler.worker import (
