@@ -10,15 +10,53 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, func, make_url, select, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from pathway.errors import StoreError, StoreNotReady
+from pathway.errors import PathwayError, StoreError, StoreNotReady
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_MS = 30_000
-WRITES = "pathway_writes"
+# How long, in seconds, a writer on SQLite waits for another; `?timeout=5` at the end of the URL says otherwise.
+BUSY = 30.0
+WRITES, FILE = "pathway_writes", "pathway_file"
+
+
+class DatabaseAway(StoreError):
+    """The database cannot be reached."""
+
+
+class DatabaseLocked(StoreError):
+    """Another program holds the database."""
+
+
+class DatabaseReadOnly(StoreError):
+    """The database can only be read."""
+
+
+class DiskFull(StoreError):
+    """The disk of the database is full or faulty."""
+
+
+class PerhapsSaved(StoreError):
+    """The connection broke while this was being saved, so it may be saved or not; look before doing it again."""
+
+
+# How SQLite's names for its errors begin, and PostgreSQL's codes.
+TROUBLES: dict[str, type[StoreError]] = {
+    "SQLITE_BUSY": DatabaseLocked,
+    "SQLITE_LOCKED": DatabaseLocked,
+    "SQLITE_READONLY": DatabaseReadOnly,
+    "SQLITE_FULL": DiskFull,
+    "SQLITE_IOERR": DiskFull,
+    "SQLITE_CANTOPEN": DatabaseAway,
+    "08": DatabaseAway,
+    "25006": DatabaseReadOnly,
+    "53100": DiskFull,
+    "55P03": DatabaseLocked,
+    "57P": DatabaseAway,
+}
 
 
 class Database:
@@ -36,9 +74,21 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing. Raises StoreError when the database cannot be written."""
-        with self._named("nothing was saved"), self._writer() as connection, connection.begin():
+        """One transaction: all of it or nothing. Raises StoreError when the database cannot be written.
+
+        Raises PerhapsSaved when the answer to the commit was lost.
+        """
+        with self._named("nothing was saved"), self._writer() as connection, connection.begin() as transaction:
             yield connection
+            self._commit(transaction)
+
+    def _commit(self, transaction: RootTransaction) -> None:
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise PerhapsSaved(f"{self.name}: {_said(error)}") from error
 
     def _writer(self) -> Connection:
         return self.engine.connect().execution_options(**{WRITES: True})
@@ -52,7 +102,8 @@ class Database:
             # For whoever wrote to judge: what has that key already is known, say.
             raise
         except DBAPIError as error:
-            raise StoreError(f"{self.name}: {_said(error)}; {consequence}") from error
+            first = _first(error)
+            raise _trouble(first)(f"{self.name}: {_said(first)}; {consequence}") from first
 
     def clock(self) -> datetime | None:
         """The server's own instant; None on SQLite, which has no other clock than the machine's."""
@@ -107,6 +158,29 @@ def in_turn(connection: Connection, name: str) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"pathway {name}", 0))))
 
 
+def _first(error: DBAPIError) -> DBAPIError:
+    """What went wrong first; what then failed in undoing it says less."""
+    found, before = error, error.__context__
+    while before is not None and not isinstance(before, PathwayError):
+        if isinstance(before, OperationalError | InterfaceError):
+            found = before
+        before = before.__context__
+    return found
+
+
+def _trouble(error: DBAPIError) -> type[StoreError]:
+    code = _code(error.orig)
+    found = next((kind for start, kind in TROUBLES.items() if code.startswith(start)), None)
+    # A server that cannot be asked gives no code.
+    lost = error.connection_invalidated or (isinstance(error, OperationalError) and not code)
+    return found or (DatabaseAway if lost else StoreError)
+
+
+def _code(error: BaseException | None) -> str:
+    """The name that SQLite, or the code that PostgreSQL, gives to it; empty where there is none."""
+    return getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or ""
+
+
 def _said(error: DBAPIError) -> str:
     """What the driver says, on one line."""
     return " ".join(str(error.orig).split())
@@ -127,17 +201,19 @@ def _connect(url: str) -> Engine:
         return create_engine(known, pool_pre_ping=True, isolation_level="READ COMMITTED")
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
-    options = {"check_same_thread": False, "timeout": BUSY_MS / 1000}
-    engine = create_engine(url, connect_args=options, **pool)
+    given = make_url(url).query
+    patience = {} if "timeout" in given else {"timeout": BUSY}
+    engine = create_engine(url, connect_args={"check_same_thread": False, **patience}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    if not in_memory and "uri" not in given:
+        _OneFile(Path(str(engine.url.database)).absolute()).watch(engine)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling starts too late to keep two writers apart.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -146,3 +222,42 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class _OneFile:
+    """Keeps open connections to the file that has its name.
+
+    SQLite would go on with a file that was taken away, and all that is saved there be lost; it would make an empty
+    one in its place; and it would only read for ever what it could only read when it was opened.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.known = file, False
+
+    def watch(self, engine: Engine) -> None:
+        event.listen(engine, "do_connect", self._opening)
+        event.listen(engine, "connect", self._opened)
+        event.listen(engine, "checkout", self._same)
+        event.listen(engine, "handle_error", self._failed)
+
+    def _opening(self, _dialect: Any, _record: Any, where: list[Any], options: dict[str, Any]) -> None:
+        if self.known:
+            where[0], options["uri"] = f"{self.file.as_uri()}?mode=rw", True
+
+    def _opened(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        self.known, record.info[FILE] = True, self._identity()
+
+    def _same(self, _connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if record.info.get(FILE) != self._identity():
+            raise DisconnectionError(f"{self.file} is another file now")
+
+    def _failed(self, context: ExceptionContext) -> None:
+        if _code(context.original_exception).startswith("SQLITE_READONLY"):
+            context.is_disconnect = True
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self.file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from pathway.errors import PathwayError
 from persistence.store import Store
@@ -115,11 +116,15 @@ class Heartbeat:
     def _beat(self, what: str, work: Callable[[datetime], object]) -> None:
         try:
             work(self.watch.now())
-        except PathwayError as error:
+        except (PathwayError, OperationalError, InterfaceError) as error:
             log.error("a beat must wait: %s", error, extra={"job": what})
 
     def _tell_people(self) -> None:
         """The thread that delivers: whenever there is news, until the end."""
         while self._news.wait() and not self._stopping.is_set():
             self._news.clear()
-            self.deliver_beat()
+            try:
+                self.deliver_beat()
+            except Exception:
+                # Nobody would begin this thread again, and nobody be told any more.
+                log.exception("delivering failed; the next knock tries again")

@@ -14,11 +14,16 @@ from sqlalchemy import func, select
 from persistence import models
 from persistence.store import Store, table
 from scheduler.channels import Channel
+from scheduler.clock import uptime
 from scheduler.patients import plan_messages
-from scheduler.round import NOBODY, Round
+from scheduler.round import LEASE, NOBODY, Round
 from scheduler.settle import never
 from scheduler.site import ALWAYS_OPEN, Site
 from scheduler.words import Words
+
+# Leases are counted from the instant of the round. What a slow server leaves is for a round of a later instant: else
+# the lease of a row would be over before its letter has left, and another worker would send it as well.
+LONGEST_ROUND = LEASE / 2
 
 
 @dataclass
@@ -61,10 +66,11 @@ def deliver(
     words: Words | None = None,
 ) -> Delivered:
     """Send what is waiting and still true at `now`: alerts first, then by the rank of their kind."""
+    began = uptime()
     plan_messages(store, now, site)
     done, turn = Delivered(), Round(store, channels, now, site, words)
     for key in _keys(turn, limit):
-        if stop():
+        if stop() or uptime() - began > LONGEST_ROUND:
             break
         outcome = turn.deliver_one(key)
         if outcome in done.counts() and outcome != "waiting":

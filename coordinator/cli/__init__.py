@@ -49,7 +49,8 @@ def main() -> None:
         errors.print(f"pathway: {error}", markup=False)
         sys.exit(REFUSED)
     except SQLAlchemyError as error:
-        errors.print(f"pathway: the database could not be used, nothing was saved: {error}", markup=False)
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        errors.print(f"pathway: the database could not be used, nothing was saved: {said}", markup=False)
         sys.exit(REFUSED)
     except KeyboardInterrupt:
         errors.print("pathway: stopped; what was finished is saved.", markup=False)
@@ -57,3 +58,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        errors.print(f"pathway: a file could not be used: {error}", markup=False)
+        sys.exit(REFUSED)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +13,11 @@ from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
 from coordinator.cli import app, main
+from coordinator.settings import Settings
+from pathway.checking import load_guideline
 from persistence import models
 from persistence.database import Database
+from persistence.messages import OUTCOMES
 from persistence.store import table
 from tests.scheduler.ward import mail_server
 
@@ -364,3 +369,64 @@ def test_the_commands_work_as_a_process(back):
     failed = subprocess.run([*call, "receipt", "x"], capture_output=True, text=True, env=environment, check=False)
     assert failed.returncode == 2
     assert failed.stderr == "pathway: No message of this id was ever sent; nothing was saved: x\n"
+
+
+# ---------------------------------------------------------------- docs/reminders.md
+
+PAGE = (ROOT / "docs" / "reminders.md").read_text(encoding="utf-8")
+
+
+def rows_of(heading: str) -> list[list[str]]:
+    """The rows of the table of the page whose first heading is that."""
+    lines = PAGE[PAGE.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_the_table_of_windows_is_the_guideline() -> None:
+    rules = sorted(load_guideline().reminders.values(), key=lambda rule: rule.rank)
+    assert rows_of("rank") == [
+        [
+            *(str(rule.rank), f"`{rule.kind}`", f"{rule.title} [E]" if rule.engineering else rule.title),
+            f"{rule.useful_hours} hours" if rule.useful_hours else "as long as it is true",
+            "heeds neither" if rule.urgent else "heeds both",
+            also(rule.also_by_step),
+        ]
+        for rule in rules
+    ]
+
+
+def also(steps) -> str:
+    last = len(steps)
+    said = [f"{'from ' if n == last else ''}step {n}: {', '.join(roles)}" for n, roles in enumerate(steps, start=1)]
+    return "; ".join(said)
+
+
+def test_the_page_states_the_defaults_and_the_ladder_as_they_are() -> None:
+    stated = {cells[0].replace("`", ""): cells[1].replace("`", "") for cells in rows_of("setting")}
+    for names, values in stated.items():
+        defaults = [Settings.model_fields[name.removeprefix("PATHWAY_").lower()].default for name in names.split(", ")]
+        assert ", ".join(map(str, defaults)) == values, names
+    assert "PATHWAY_DAILY_CAP" in stated
+    guideline = load_guideline()
+    assert guideline.profile("default")["ack_ladder_hours"] == (1, 4, 24)
+    assert "after 1, 4 and 24 hours" in PAGE
+    assert Settings.model_fields["patient_weekly_cap"].default == 2
+    assert {cells[0].strip("`") for cells in rows_of("outcome")} == {name.replace("_", " ") for name in OUTCOMES}
+    reach = guideline.tasks["K-REACH"]
+    assert (reach.role, reach.overdue_days, reach.repeat_days, reach.closed_by) == ("coordinator", 1, 7, ("person",))
+
+
+def test_every_command_of_the_page_works_as_written(ward, monkeypatch) -> None:
+    ward.ok("receipt", milestone_id(ward), "--bounced", "550 so that there is a task")
+    another = next(letter["Message-ID"] for letter in ward.post.letters if "overdue" in letter["Subject"])
+    tried = set()
+    for line in "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)).splitlines():
+        words = shlex.split(line.replace("<MESSAGE-ID>", another), comments=True)
+        if words[:1] == ["export"]:
+            for setting in words[1:]:
+                monkeypatch.setenv(*setting.split("=", 1))
+        elif words:
+            assert words[0] == "pathway"
+            ward.ok(*words[1:])
+            tried.add(words[1])
+    assert tried == {"outbox", "task", "receipt", "staff", "cover", "template", "consent", "call", "outage-report"}

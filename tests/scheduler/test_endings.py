@@ -420,6 +420,27 @@ def test_a_row_taken_over_by_another_worker_is_ended_by_that_one_alone(due, pige
     assert reach(due) == []
 
 
+def test_a_round_that_a_slow_server_draws_out_ends_before_its_leases_do(store, monkeypatch):
+    """Each letter takes three minutes, and a lease lasts for fifteen from the instant of the round."""
+    staff(store)
+    for number in range(8):
+        enrol(store, f"P{number}")
+    settle_all(store, LATE)
+    passed = [timedelta()]
+    monkeypatch.setattr("scheduler.outbox.uptime", lambda: passed[0])
+
+    class Slow(Pigeon):
+        def send(self, message, recipient):
+            passed[0] += timedelta(minutes=3)
+            assert passed[0] < LEASE
+            return super().send(message, recipient)
+
+    slow = Slow("pigeon")
+    done = deliver(store, [slow], LATE, limit=500)
+    assert (len(slow.sent), done.sent) == (3, 3)
+    assert done.waiting == len(rows(store, models.Reminder)) - 3
+
+
 def test_every_row_has_exactly_one_outcome_and_a_reason_where_it_was_not_told(store, pigeon):
     staff(store)
     for number in range(6):

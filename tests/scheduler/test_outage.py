@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -19,6 +20,7 @@ from scheduler.site import Site
 from tests.scheduler.ward import CLEAR, FRACTURE, STABLE, ZONE, accepted, change, days, die, enrol, rows, staff
 
 OUTBOX, TASKS = table(models.Reminder), table(models.Task)
+PAGE = Path(__file__).parents[2] / "docs" / "reminders.md"
 OFFICE = Site(ZONE, "20:00", "07:00", frozenset(range(5)), daily_cap=40)
 # Monday morning; the last beats came a minute before eight, when the milestones of the day fall due.
 DOWN = datetime(2026, 2, 2, 7, 59, tzinfo=UTC)
@@ -114,6 +116,7 @@ def test_the_monday_on_which_engine_and_mail_went_down_for_a_week(monday, pigeon
         "24 due while down: 12 sent, 9 no longer needed, 3 became tasks"
         " (2 earlier moments of the same tasks are told with them)"
     )
+    assert report.text(ZONE) in PAGE.read_text(encoding="utf-8")
     assert first.sent + first.suppressed + first.too_late + first.waiting == 24
     assert verify(monday).problems == []
 

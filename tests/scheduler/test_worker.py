@@ -404,7 +404,9 @@ def test_a_job_that_fails_is_tried_again_and_its_log_names_nobody(station):
 def test_only_postgresql_will_do(tmp_path):
     result = CliRunner().invoke(app, ["--database", f"sqlite:///{tmp_path / 'pathway.db'}", "worker"])
     assert isinstance(result.exception, NeedsPostgres)
-    assert str(result.exception).startswith("`pathway worker` needs PostgreSQL, so nothing was started; on SQLite use")
+    assert str(result.exception).startswith(
+        "The command `pathway worker` needs PostgreSQL, so nothing was started; on SQLite use"
+    )
 
 
 def test_a_worker_lives_in_real_time():
