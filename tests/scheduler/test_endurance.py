@@ -11,14 +11,14 @@ kills: one for each thread of a killed worker that was delivering.
 import json
 import os
 import random
-import signal
-import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func, select, update
 
 from pathway.engine import Case, Change
@@ -27,39 +27,50 @@ from persistence import models
 from persistence.store import Person, Store, table
 from persistence.verify import verify
 from scheduler.census import census
+from scheduler.channels import Message
 from scheduler.clock import utcnow
 from scheduler.deliveries import UNANSWERED
-from scheduler.worker import THREADS
+from scheduler.salt import salt_of
+from scheduler.worker import TELLING, THREADS
 from tests import postgres
 from tests.scheduler.test_kill_nine import fired
 from tests.scheduler.test_worker import HISTORY, QUICK, eventually, start_worker
-from tests.scheduler.ward import CLEAR, FRACTURE, STABLE, ZONE, days, hire, mail_server, open_store, reference, rows
+from tests.scheduler.ward import CLEAR, FRACTURE, STABLE, ZONE, days, hire, mail_server, open_store, rows
 
 FULL = os.environ.get("PATHWAY_ENDURANCE") == "full"
-PATIENTS, KILLS, WORKERS = (20_000, 100, 3) if FULL else (300, 6, 3)
+KILLS, WORKERS = (100 if FULL else 6), 3
+# Patients with one timer due each; and patients of whom five messages go out each.
+OF_TIMERS, OF_MESSAGES = (20_000, 4_400) if FULL else (600, 100)
 REFUSES = 0.1
 # Of the whole of a full run; a worker takes some seconds to start.
 LONGEST = timedelta(minutes=80 if FULL else 4)
 CHUNK = 500
 
 
-@pytest.fixture(scope="module")
-def ward():
+def ward_of(patients: int) -> Store:
     """A database of its own with everybody enrolled; what was due before is told, the four-week check is owed."""
     store = open_store(postgres.fresh("endurance"))
     hire(store, "cora@example.org", "coordinator")
     hire(store, "clive@example.org", "clinician")
     now = utcnow()
-    for start in range(0, PATIENTS, CHUNK):
+    for start in range(0, patients, CHUNK):
         people, changes = {}, []
-        for number in range(start, min(start + CHUNK, PATIENTS)):
+        for number in range(start, min(start + CHUNK, patients)):
             name = f"P{number:05}"
             people[name] = Person(name, ZONE)
             changes.append(enrolled(store, name, now))
         store.add_histories(people, changes)
     store.suppress_waiting(now, HISTORY, now)
-    yield store
-    store.database.close()
+    return store
+
+
+@contextmanager
+def enrolling(patients: int) -> Iterator[Store]:
+    store = ward_of(patients)
+    try:
+        yield store
+    finally:
+        store.database.close()
 
 
 def enrolled(store: Store, patient: str, now: datetime) -> Change:
@@ -107,10 +118,10 @@ class Failing:
 class Crew:
     """Three workers, of which one is killed at random and replaced, again and again."""
 
-    def __init__(self, store: Store, port: int, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, **settings: object) -> None:
         self.store, self.folder, self.chance = store, folder, random.Random(20261123)
-        self.settings = {**QUICK, "batch": 20, "smtp_host": "127.0.0.1", "smtp_port": port}
-        self.members: list[tuple[subprocess.Popen, Path]] = []
+        self.settings = {**QUICK, **settings}
+        self.members: list[tuple[BaseProcess, Path]] = []
         self.kills = self.hired = 0
 
     def hire(self) -> None:
@@ -121,36 +132,47 @@ class Crew:
 
     def kill_one(self) -> None:
         """Somebody who is at work, after a random while."""
-        worker, output = self.members.pop(self.chance.randrange(len(self.members)))
-        eventually(lambda: "at work" in output.read_text(), 60)
-        time.sleep(self.chance.uniform(0, 1))
-        assert worker.poll() is None, f"a worker ended by itself: {output.read_text()}"
+        worker, output = self.chance.choice(self.members)
+        eventually(lambda: at_work(output), 60)
+        time.sleep(self.chance.uniform(0, 0.5))
+        assert worker.is_alive(), f"a worker ended by itself: {output.read_text()}"
         worker.kill()
-        worker.wait(30)
+        worker.join(30)
+        self.members.remove((worker, output))
         self.kills += 1
 
     def dismiss(self) -> None:
         """As a system would that is shut down: they finish what is in hand."""
         for worker, output in self.members:
-            eventually(lambda output=output: "at work" in output.read_text(), 60)
-            worker.send_signal(signal.SIGTERM)
-        assert [worker.wait(60) for worker, _ in self.members] == [0] * len(self.members)
+            eventually(lambda output=output: at_work(output), 60)
+            worker.terminate()
+        for worker, output in self.members:
+            worker.join(60)
+            assert worker.exitcode == 0, output.read_text()
         self.members = []
 
     def leave_nobody(self) -> None:
         for worker, _ in self.members:
             worker.kill()
-            worker.wait(30)
+            worker.join(30)
 
 
-def work_left(store: Store, *, ready: bool = False) -> int:
-    """Things that are due, or wait in the outbox; with `ready`, only what may be sent now."""
-    due = select(func.count()).where(table(models.Episode).c.next_wake_at <= utcnow())
-    waits = select(func.count()).where(table(models.Reminder).c.outcome == "waiting")
-    if ready:
-        waits = waits.where(table(models.Reminder).c.try_at <= utcnow())
+def at_work(output: Path) -> bool:
+    return output.exists() and "at work" in output.read_text()
+
+
+def due(store: Store) -> int:
     with store.database.reading() as connection:
-        return (connection.scalar(due) or 0) + (connection.scalar(waits) or 0)
+        wakes = table(models.Episode).c.next_wake_at
+        return connection.scalar(select(func.count()).where(wakes <= utcnow())) or 0
+
+
+def waiting(store: Store, *, ready: bool = False) -> int:
+    """Rows of the outbox without an outcome; with `ready`, those that may be sent now."""
+    rows = table(models.Reminder)
+    query = select(func.count()).where(rows.c.outcome == "waiting")
+    with store.database.reading() as connection:
+        return connection.scalar(query.where(rows.c.try_at <= utcnow()) if ready else query) or 0
 
 
 def end_the_waiting(store: Store) -> None:
@@ -160,54 +182,72 @@ def end_the_waiting(store: Store) -> None:
         connection.execute(update(outbox).where(outbox.c.outcome == "waiting").values(try_at=utcnow()))
 
 
-def work_through(store: Store, crew: Crew, longest: datetime) -> None:
-    """Under all the kills, and then until nothing is left."""
+def killing(crew: Crew) -> None:
     crew.hire()
     while crew.kills < KILLS:
         crew.kill_one()
         crew.hire()
-    while True:
-        while work_left(store, ready=True):
-            assert utcnow() < longest, f"{work_left(store)} things are left"
-            time.sleep(0.2)
-        crew.dismiss()
-        if not work_left(store):
-            return
-        end_the_waiting(store)
-        crew.hire()
 
 
-def test_kills_lose_nothing_fire_nothing_twice_and_repeat_only_what_was_under_way(ward, tmp_path):
+def until_nothing(left: Callable[[], int], longest: datetime) -> None:
+    while left():
+        assert utcnow() < longest, f"{left()} things are left"
+        time.sleep(0.2)
+
+
+def test_each_timer_fires_once_under_all_the_kills(tmp_path):
     begun = utcnow()
-    with mail_server() as (post, port):
-        failing, crew = Failing(post), Crew(ward, port, tmp_path)
+    with enrolling(OF_TIMERS) as ward:
+        crew = Crew(ward, tmp_path, batch=2)
         try:
-            work_through(ward, crew, begun + LONGEST)
+            killing(crew)
+            left = due(ward)
+            until_nothing(lambda: due(ward), begun + LONGEST)
+            crew.dismiss()
         finally:
             crew.leave_nobody()
-    count = Counter(fired(ward).values())
-    outbox = rows(ward, models.Reminder, table(models.Reminder).c.because != HISTORY)
-    cut_off = len(rows(ward, models.Delivery, table(models.Delivery).c.answer == UNANSWERED))
-    arrived = Counter(letter["X-Pathway-Reference"] for letter in post.letters)
-    repeated = sum(arrived.values()) - len(arrived)
-    report = {
-        "timers": sum(count.values()),
-        "messages": len(outbox),
-        "letters": len(post.letters),
-        "refused by the server": failing.refused,
-        "kills": crew.kills,
-        "cut off": cut_off,
-        "repeated": repeated,
-        "seconds": round((utcnow() - begun).total_seconds()),
-    }
-    print(json.dumps(report))  # noqa: T201 the figures of `make endurance`
-    milestones = [row for row in outbox if row.kind == "milestone"]
-    assert count == Counter({1: PATIENTS}), "each timer once, none lost"
-    assert len(milestones) == PATIENTS
-    assert {row.outcome for row in outbox} == {"sent"}
-    digests = {key for key in arrived if key not in {reference(ward, row.key) for row in outbox}}
-    assert len(arrived) - len(digests) == len(outbox), "each message arrived"
-    assert repeated <= cut_off <= crew.kills * THREADS
-    assert failing.refused > 0
-    assert verify(ward).line() == f"all {PATIENTS} episodes agree"
-    assert census(ward, utcnow()).adds_up
+        found = Counter(fired(ward).values())
+        show(timers=sum(found.values()), kills=crew.kills, left_after_the_kills=left, begun=begun)
+        assert found == Counter({1: OF_TIMERS}), "each once, none lost"
+        milestones = rows(ward, models.Reminder, table(models.Reminder).c.kind == "milestone")
+        assert len(milestones) == OF_TIMERS
+        assert verify(ward).line() == f"all {OF_TIMERS} episodes agree"
+        assert census(ward, utcnow()).adds_up
+
+
+def test_each_message_arrives_and_only_what_was_under_way_is_repeated(tmp_path):
+    begun = utcnow()
+    with enrolling(OF_MESSAGES) as ward, mail_server() as (post, port):
+        failing, crew = Failing(post), Crew(ward, tmp_path, smtp_host="127.0.0.1", smtp_port=port)
+        try:
+            killing(crew)
+            left = waiting(ward)
+            until_nothing(lambda: due(ward) + waiting(ward, ready=True), begun + LONGEST)
+            crew.dismiss()
+            while waiting(ward):
+                end_the_waiting(ward)
+                crew.hire()
+                until_nothing(lambda: waiting(ward, ready=True), begun + LONGEST)
+                crew.dismiss()
+        finally:
+            crew.leave_nobody()
+        outbox = rows(ward, models.Reminder, table(models.Reminder).c.because != HISTORY)
+        cut_off = len(rows(ward, models.Delivery, table(models.Delivery).c.answer == UNANSWERED))
+        arrived = Counter(letter["X-Pathway-Reference"] for letter in post.letters)
+        repeated = sum(arrived.values()) - len(arrived)
+        counts = {"messages": len(outbox), "letters": len(post.letters), "refused_by_the_server": failing.refused}
+        show(**counts, kills=crew.kills, cut_off=cut_off, repeated=repeated, left_after_the_kills=left, begun=begun)
+        assert len(outbox) >= OF_MESSAGES
+        assert {row.outcome for row in outbox} == {"sent"}
+        salt = salt_of(ward, begun)
+        ours = {Message(row.key, "", "", begun, salt=salt).reference for row in outbox}
+        assert ours <= arrived.keys(), "each arrived"
+        assert repeated <= cut_off <= crew.kills * THREADS[TELLING]
+        assert failing.refused > 0
+        assert Counter(fired(ward).values()) == Counter({1: OF_MESSAGES})
+        assert verify(ward).line() == f"all {OF_MESSAGES} episodes agree"
+
+
+def show(begun: datetime, **figures: int) -> None:
+    """The figures of `make endurance`."""
+    print(json.dumps({**figures, "seconds": round((utcnow() - begun).total_seconds())}))  # noqa: T201 for that command
