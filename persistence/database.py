@@ -23,7 +23,7 @@ BUSY = 30.0
 WRITES, FILE = "pathway_writes", "pathway_file"
 
 
-class DatabaseAway(StoreError):
+class DatabaseAway(StoreNotReady):
     """The database cannot be reached."""
 
 
@@ -71,6 +71,18 @@ class Database:
         """Raises StoreError when the database cannot be reached."""
         with self._named("nothing was read"), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Everything as of one moment, while others write; raises StoreError like reading."""
+        with self._named("nothing was read"), self._as_of_now() as connection, connection.begin():
+            yield connection
+
+    def _as_of_now(self) -> Connection:
+        connection = self.engine.connect()
+        if connection.dialect.name == "sqlite":
+            return connection
+        return connection.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -135,13 +147,14 @@ class Database:
             connection.commit()
 
     def require_ready(self) -> None:
-        """Raises StoreNotReady unless the schema is exactly of this version."""
+        """Raises StoreNotReady unless the schema is exactly of this version; DatabaseAway is one."""
         head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
         try:
             with self.engine.connect() as connection:
                 found = MigrationContext.configure(connection).get_current_revision()
         except DBAPIError as error:
-            raise StoreNotReady(f"{self.name}: {_said(error)}") from error
+            known = _trouble(error)
+            raise (StoreNotReady if known is StoreError else known)(f"{self.name}: {_said(error)}") from error
         if found != head:
             raise StoreNotReady(f"{self.name} is at {found or 'nothing'}, this version needs {head}")
 

@@ -94,21 +94,13 @@ PARTS: tuple[type[SQLModel], ...] = (
 
 def _page(store: Store, after: str) -> list[_Stored]:
     episodes, entries = table(models.Episode), table(models.Entry)
-    with _snapshot(store) as connection, connection.begin():
+    with store.database.snapshot() as connection:
         query = select(episodes).where(episodes.c.id > after).order_by(episodes.c.id).limit(PAGE)
         rows = connection.execute(query).all()
         ids = [row.id for row in rows]
         lines = _by_episode(connection, entries, ids, entries.c.seq)
         parts = {model.__tablename__: _by_episode(connection, table(model), ids) for model in PARTS}
     return [_Stored(row, lines[row.id], {str(name): found[row.id] for name, found in parts.items()}) for row in rows]
-
-
-def _snapshot(store: Store) -> Connection:
-    """A connection on which a page is read as of one moment, while others write."""
-    connection = store.database.engine.connect()
-    if connection.dialect.name == "sqlite":
-        return connection
-    return connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _by_episode(connection: Connection, target: Any, ids: Sequence[str], *order: Any) -> dict[str, list[Any]]:
@@ -267,8 +259,7 @@ def _check_intake(store: Store, found: Verified) -> None:
     entries = table(models.Entry)
     query = select(entries).where(entries.c.episode_id == INTAKE).order_by(entries.c.seq)
     with (
-        _snapshot(store) as connection,
-        connection.begin(),
+        store.database.snapshot() as connection,
         # Closed here: a difference ends the reading half way, and PostgreSQL would keep the rest of the rows ready.
         connection.execution_options(yield_per=500).execute(query) as rows,
     ):

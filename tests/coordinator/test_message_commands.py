@@ -379,7 +379,7 @@ PAGE = (ROOT / "docs" / "reminders.md").read_text(encoding="utf-8")
 def rows_of(heading: str) -> list[list[str]]:
     """The rows of the table of the page whose first heading is that."""
     lines = PAGE[PAGE.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
 
 
 def test_the_table_of_windows_is_the_guideline() -> None:

@@ -1,20 +1,25 @@
 """Seeds 9, 11 and 12: days that count, days that are not twenty-four hours long, and clocks that are wrong."""
 
+import json
 import logging
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from typer.testing import CliRunner
 
+from coordinator.cli import app
 from pathway.calendar import fire_instant, zone_named
 from pathway.errors import ClockWentBack
 from persistence.store import Person
 from persistence.verify import verify
+from scheduler.clock import utcnow
 from scheduler.health import health
 from scheduler.heartbeat import Heartbeat, Rhythm
+from scheduler.job_runs import note_beat
 from tests.journeys.people import decided, examined, happened, pain, registered, scanned
 from tests.peers.house import DAY, HOUR, MINUTE, OVERDUE, beat, enrol, everything, moments, outbox, walk
-from tests.persistence.shelf import tell
+from tests.persistence.shelf import OPENED, tell
 from tests.scheduler.ward import ZONE, staff
 
 EIGHT = "08:00"
@@ -209,3 +214,42 @@ def test_seed_12_a_clock_that_goes_back_stops_every_job_and_changes_nothing(stor
         beat_once()
     assert [row.outcome for row in outbox(store, code="REASSESS", patient_id="P3")] == ["too_late"]
     assert len(pigeon.sent) == len(set(pigeon.sent)) > sent
+
+
+# ---------------------------------------------------------------- at the command line
+
+
+@pytest.fixture
+def terminal(url, monkeypatch):
+    """Runs one command on the database of the test; what it answered."""
+    monkeypatch.setenv("PATHWAY_DATABASE", url)
+    return lambda *words: CliRunner().invoke(app, words)
+
+
+def test_seed_11_looking_ahead_by_one_day_ends_at_the_same_time_on_the_wall(store, terminal, monkeypatch):
+    """A minute after eight the next morning is within one day, were it twenty-five hours away; a minute before
+    eight it is not, were it only twenty-three."""
+    store.mark_job("simulation", "init", OPENED)
+    for number, (first, zone, _) in enumerate(CHANGES):
+        day, owner = date.fromisoformat(first), f"owner of P{number}"
+        monkeypatch.setenv("PATHWAY_ZONE", zone)
+        step = registered(first, owner=owner)
+        assert store.record(Person(f"P{number}", zone), step, eight(day, zone) + HOUR).refusal is None
+        for morning in (day + timedelta(days=later) for later in (1, 2, 3)):
+            for wall, expected in (("07:59", morning), ("08:01", morning + timedelta(days=1))):
+                if wall == "08:01":
+                    store.settle(eight(morning, zone))
+                asked = ("--now", f"{morning}T{wall}", "preview", "--days", "1", "--owner", owner, "--json")
+                shown = [datetime.fromisoformat(row["at"]) for row in json.loads(terminal(*asked).stdout)]
+                assert shown == [eight(expected, zone)], asked
+
+
+@pytest.mark.parametrize("command", ["settle", "deliver", "digest --send"])
+def test_seed_12_a_command_by_cron_refuses_a_clock_that_went_back(store, terminal, monkeypatch, tmp_path, command):
+    monkeypatch.setenv("PATHWAY_OUTBOX_LOG", str(tmp_path / "outbox.log"))
+    staff(store)
+    note_beat(store, "settle", utcnow() + HOUR, {})
+    before = everything(store)
+    answer = terminal(*command.split())
+    assert isinstance(answer.exception, ClockWentBack), answer.output
+    assert everything(store) == before
