@@ -1,7 +1,7 @@
 """Commands that read: worklist, patient, preview. Every one can answer as things stood then."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +9,7 @@ import typer
 from coordinator.cli.base import AsOfOption, JsonOption, app, known_at, opened
 from coordinator.cli.output import E_NOTE, console, day, fail, grid, marked, progress, say, show_json, sources
 from coordinator.patient import EpisodePage, PatientPage, patient_page
-from pathway.calendar import local_date, show_date, show_instant
+from pathway.calendar import local_date, show_date, show_instant, zone_named
 from pathway.guideline import Guideline
 from pathway.preview import Expected
 from pathway.preview import preview as look_ahead
@@ -264,9 +264,11 @@ def preview(
         known = episodes_as_of(store, then) if then else store.episodes()
         episodes = [e for e in known if owner in (None, e.owner)]
         expected: list[Expected] = []
+        # Days on the wall: over a change of the clocks one of them is not 24 hours long.
+        until = (start.astimezone(zone_named(settings.zone)) + timedelta(days=days)).astimezone(UTC)
         with progress() as bar:
             for episode in bar.track(episodes, description="Looking ahead"):
-                expected += look_ahead(store.engine, episode, start + timedelta(days=days), start)
+                expected += look_ahead(store.engine, episode, until, start)
         expected.sort(key=lambda item: (item.at, item.episode))
         if as_json:
             show_json([_ahead_json(item) for item in expected])

@@ -1,5 +1,6 @@
 """Commands that run the machine: set up, the one-shot jobs for cron or systemd, and the daemon."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from persistence.database import Database
 from persistence.store import Store
 from scheduler import jobs
 from scheduler.census import census as take_census
+from scheduler.clock_checks import check_clock, refuse_older_clock
 from scheduler.digest import digest as make_digest
 from scheduler.health_door import health_door
 from scheduler.heartbeat import Heartbeat
@@ -19,6 +21,14 @@ from scheduler.words import load_words
 
 # A one-shot delivers all that waits; the daemon goes in slices so that it can stop in between.
 EVERYTHING = 1_000_000
+
+
+def believe(store: Store, now: datetime) -> None:
+    """Refuse a clock that cannot be right; a rehearsal has no other clock than its own."""
+    if session.simulated:
+        refuse_older_clock(store, now, rehearsal=True)
+    else:
+        check_clock(store, now)
 
 
 @app.command()
@@ -54,6 +64,7 @@ def settle(as_json: JsonOption = False) -> None:
     Example: pathway settle --json
     """
     with opened() as (store, settings, now), progress() as bar:
+        believe(store, now)
         track = bar.add_task("Settling", total=None)
         done = jobs.run_settle(
             store, now, batch=settings.batch, on_batch=lambda found: bar.advance(track, found.episodes)
@@ -75,6 +86,7 @@ def deliver(as_json: JsonOption = False) -> None:
     Example: PATHWAY_OUTBOX_LOG=outbox.log pathway deliver
     """
     with opened() as (store, settings, now):
+        believe(store, now)
         site, words = open_site(settings), load_words(settings.templates)
         done = jobs.run_deliver(store, open_channels(settings), now, limit=EVERYTHING, site=site, words=words)
     if as_json:
@@ -96,6 +108,7 @@ def digest(
     """
     with opened() as (store, settings, now):
         if send:
+            believe(store, now)
             site, words = open_site(settings), load_words(settings.templates)
             sent = jobs.run_digest(store, open_channels(settings), now, site=site, words=words)
             say(f"{len(sent)} digests sent: {', '.join(sent) or 'all of today were sent before, or nobody to tell'}.")

@@ -297,6 +297,7 @@ def test_reminders_that_take_each_others_place_do_not_hide_that_nobody_is_told(h
         now = LATE + timedelta(hours=12 * half_day)
         settle_all(house, now)
         deliver(house, [pigeon], now, limit=500)
+        deliver(house, [pigeon], now + timedelta(minutes=2), limit=500)
     found = sorted(rows(house, models.Reminder, OUTBOX.c.code == "K-REASSESS"), key=lambda row: row.due_at)
     assert [(row.kind, row.outcome) for row in found] == [
         ("overdue", "too_late"),
@@ -321,6 +322,7 @@ def test_a_red_flag_that_nobody_could_be_told_of_is_a_persons_work_after_a_day(h
         now = NOW + timedelta(hours=hour, minutes=1)
         settle_all(house, now)
         deliver(house, [pigeon], now, limit=500)
+        deliver(house, [pigeon], now + timedelta(minutes=2), limit=500)
         assert len(reach_tasks(house)) == (hour >= 25), hour
     # The mail is back: the alert is still true, and of the ladder only its latest step is told.
     pigeon.trouble = None
