@@ -87,6 +87,7 @@ class TaskRule:
     ladder_parameter: str = ""
     person_role: str = "coordinator"
     bone: bool = False
+    red_flag: bool = False
     engineering: bool = False
 
 

@@ -35,7 +35,7 @@ class Patient(SQLModel, table=True):
 
 
 class Episode(SQLModel, table=True):
-    """One index fracture: where it is, when it next has something to do, and the whole aggregate."""
+    """One index fracture: where it is and since when, when it next has something to do, and the whole aggregate."""
 
     __tablename__ = "episode"
     __table_args__ = (
@@ -47,12 +47,14 @@ class Episode(SQLModel, table=True):
             postgresql_where=text("next_wake_at IS NOT NULL"),
         ),
         Index("ix_episode_state", "state", "sub"),
+        Index("ix_episode_owner", "owner"),
     )
     id: str = Field(primary_key=True)
     patient_id: str = Field(foreign_key="patient.id", index=True)
     n: int
     state: str
     sub: str | None = None
+    since: datetime = Field(sa_column=_instant())
     level: str | None = None
     onset: date
     identification: date
@@ -106,12 +108,18 @@ class Timer(SQLModel, table=True):
 
 
 class Task(SQLModel, table=True):
+    """Work for a person. `rank` 0 is red-flag work, first on every list; 1 is everything else."""
+
     __tablename__ = "task"
-    __table_args__ = (Index("ix_task_open", "status", "due", "episode_id"),)
+    __table_args__ = (
+        Index("ix_task_open", "status", "due", "episode_id"),
+        Index("ix_task_work", "status", "rank", "overdue_after", "due", "episode_id", "code"),
+    )
     episode_id: str = Field(primary_key=True, foreign_key="episode.id")
     code: str = Field(primary_key=True)
     n: int = Field(primary_key=True)
     role: str
+    rank: int = 1
     status: str
     due: date
     overdue_after: date
@@ -201,6 +209,59 @@ class User(SQLModel, table=True):
     phone: str | None = None
 
 
+class Account(SQLModel, table=True):
+    """How a colleague signs in: a password (argon2), or the subject by which the hospital's sign-in knows them."""
+
+    __tablename__ = "account"
+    email: str = Field(primary_key=True, foreign_key="user.email")
+    password_hash: str | None = None
+    subject: str | None = Field(default=None, unique=True)
+    must_change: bool = False
+    shortcuts: bool = True
+    made_at: datetime = Field(sa_column=_instant())
+    made_by: str
+
+
+class SignIn(SQLModel, table=True):
+    """One signed-in browser. Only the hash of its secret is kept; `ended_because` says why it is over."""
+
+    __tablename__ = "sign_in"
+    secret_hash: str = Field(primary_key=True)
+    email: str = Field(foreign_key="user.email", index=True)
+    began_at: datetime = Field(sa_column=_instant())
+    seen_at: datetime = Field(sa_column=_instant())
+    locked: bool = False
+    browser: str = ""
+    address: str = ""
+    ended_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    ended_because: str = ""
+
+
+class Attempt(SQLModel, table=True):
+    """Somebody tried to sign in: what throttling counts and auditors read."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (Index("ix_attempt_email", "email", "at"), Index("ix_attempt_address", "address", "at"))
+    id: int | None = Field(default=None, primary_key=True)
+    email: str
+    address: str
+    at: datetime = Field(sa_column=_instant())
+    ok: bool
+
+
+class Viewing(SQLModel, table=True):
+    """Somebody looked at a patient: who, in which role, which page, when."""
+
+    __tablename__ = "viewing"
+    __table_args__ = (Index("ix_viewing_patient", "patient_id", "at"), Index("ix_viewing_email", "email", "at"))
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_column=_instant())
+    email: str
+    role: str
+    patient_id: str
+    page: str
+
+
 class Cover(SQLModel, table=True):
     """Who stands in for whom, on which local days, both included."""
 
@@ -241,6 +302,36 @@ class Approval(SQLModel, table=True):
     approved_at: datetime = Field(sa_column=_instant())
 
 
+class Move(SQLModel, table=True):
+    """A transition that happened, as the journal says, kept for counting. `moved_at` is when it was recorded."""
+
+    __tablename__ = "move"
+    __table_args__ = (Index("ix_move_rule", "moved_at", "rule"), Index("ix_move_to", "to_state", "episode_id"))
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    seq: int = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    moved_at: datetime = Field(sa_column=_instant())
+    from_state: str | None = None
+    from_sub: str | None = None
+    to_state: str
+    to_sub: str | None = None
+    rule: str
+    actor: str
+
+
+class LookAgain(SQLModel, table=True):
+    """Work that a person set aside until a local day, with the reason; it stays open and is counted all the while."""
+
+    __tablename__ = "look_again"
+    episode_id: str = Field(primary_key=True, foreign_key="episode.id")
+    code: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    until: date
+    because: str
+    noted_by: str
+    noted_at: datetime = Field(sa_column=_instant())
+
+
 class Contact(SQLModel, table=True):
     """A call or another contact that staff had with a patient, as the journal says."""
 
@@ -250,6 +341,7 @@ class Contact(SQLModel, table=True):
     patient_id: str = Field(index=True)
     outcome: str
     happened_at: datetime = Field(sa_column=_instant(index=True))
+    retracted: bool = False
 
 
 class Breaker(SQLModel, table=True):

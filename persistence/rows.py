@@ -12,6 +12,7 @@ from persistence.journal import dumps
 
 # Lines that changed nothing by themselves: what fell due, and messages that came twice.
 FIRINGS = ("timer", "reminder", "duplicate")
+MOVED = "transition"
 
 
 def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any
         "n": episode.n,
         "state": episode.state,
         "sub": episode.sub,
+        "since": _since(change),
         "level": episode.level,
         "onset": episode.onset,
         "identification": episode.identification,
@@ -37,6 +39,12 @@ def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any
         "document": dumps(to_document(episode)),
         "updated_at": change.entries[-1].recorded_at,
     }
+
+
+def _since(change: Change) -> datetime | None:
+    """When the episode came to where it is; None where these lines did not move it."""
+    moved = [entry.recorded_at for entry in change.entries for effect in entry.effects if effect["event"] == MOVED]
+    return moved[-1] if moved else None
 
 
 def timer_row(episode: Episode, timer: Timer) -> dict[str, Any]:
@@ -56,6 +64,7 @@ def task_row(episode: Episode, task: Task, guideline: Guideline) -> dict[str, An
         "code": task.code,
         "n": task.n,
         "role": guideline.tasks[task.code].role,
+        "rank": 0 if guideline.tasks[task.code].red_flag else 1,
         "status": task.status,
         "due": task.due,
         "overdue_after": task.overdue_after,
@@ -96,6 +105,26 @@ def announcements(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
             "code": effect["code"],
             "detail": dumps(effect),
             "raised_at": entry.recorded_at,
+        }
+        for number, effect in enumerate(found)
+    ]
+
+
+def moves(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
+    """A row for each transition of a journal line, numbered within it; the first of an episode comes from nowhere."""
+    found = [effect for effect in entry.effects if effect["event"] == MOVED]
+    return [
+        {
+            "episode_id": episode.id,
+            "seq": entry.seq,
+            "number": number,
+            "moved_at": entry.recorded_at,
+            "from_state": effect.get("from"),
+            "from_sub": effect.get("from_sub"),
+            "to_state": effect["to"],
+            "to_sub": effect.get("to_sub"),
+            "rule": effect["rule"],
+            "actor": effect["actor"],
         }
         for number, effect in enumerate(found)
     ]

@@ -24,6 +24,7 @@ from persistence.rows import (
     changed,
     contacts,
     episode_row,
+    moves,
     referral_row,
     task_row,
     timer_row,
@@ -328,7 +329,7 @@ class Store(Registry):
                 self._add_person(connection, person, at, episode.birth_date, episode.sex)
 
     def _write_parts(self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode]) -> None:
-        timers, tasks, referrals, alerts, calls, outbox = [], [], [], [], [], []
+        timers, tasks, referrals, alerts, calls, moved, outbox = [], [], [], [], [], [], []
         for change in changes:
             episode, before = change.episode, loaded.get(change.episode.id)
             timers += [timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)]
@@ -342,12 +343,14 @@ class Store(Registry):
             for entry in change.entries:
                 alerts += announcements(episode, entry)
                 calls += contacts(episode, entry)
+                moved += moves(episode, entry)
             outbox += told(episode, change.entries)
         upsert(connection, models.Timer, timers)
         upsert(connection, models.Task, tasks)
         upsert(connection, models.Referral, referrals)
         upsert(connection, models.Alert, alerts, keep=True)
         upsert(connection, models.Contact, calls, keep=True)
+        upsert(connection, models.Move, moved, keep=True)
         upsert(connection, models.Reminder, outbox, keep=True)
 
     # ---------------------------------------------------------------- journals
@@ -367,6 +370,8 @@ def _updating(columns: tuple[str, ...]) -> Any:
     """Write an episode where it still has the version that was read, and forget that it ever failed."""
     episodes = table(models.Episode)
     values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    # Lines that did not move it leave it there since when it was.
+    values["since"] = func.coalesce(bindparam("since"), episodes.c.since)
     return (
         update(episodes)
         .where(episodes.c.id == bindparam("b_id"), episodes.c.version == bindparam("b_version"))

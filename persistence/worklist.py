@@ -18,8 +18,6 @@ from persistence import models
 from persistence.history import episodes_as_of
 from persistence.store import Store, table
 
-RED_FLAG_WORK = ("K-SURG-ACK", "K-LATE-RESULT", "K-RF-REVIEW", "K-FREETEXT")
-
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
@@ -144,7 +142,7 @@ def _item(guideline: Guideline, found: dict[str, Any], today: date) -> WorkItem:
         **found,
         title=rule.title,
         role=rule.role,
-        red_flag=rule.code in RED_FLAG_WORK,
+        red_flag=rule.red_flag,
         engineering=rule.engineering,
         cites=rule.cites,
         today=today,

@@ -6,7 +6,6 @@ from typing import Any
 
 from pathway.calendar import local_date, show_date, show_instant
 from pathway.guideline import Guideline
-from persistence.worklist import RED_FLAG_WORK
 from scheduler.channels import Message
 from scheduler.placeholders import CALLS_NOBODY, KINDS, MARK, Finding, Reason
 from scheduler.reasons import OF_A_TASK, Matter
@@ -60,7 +59,7 @@ def facts(matter: Matter, guideline: Guideline, now: datetime) -> dict[str, Any]
         "findings": tuple(_findings(detail, guideline)),
         "reasons": reasons(rule.cites if rule else detail.get("cites", ()), guideline),
         "engineering_mark": MARK if engineering else "",
-        "calls_nobody": CALLS_NOBODY if row.code in (*RED_FLAGS, *RED_FLAG_WORK) else "",
+        "calls_nobody": CALLS_NOBODY if row.code in RED_FLAGS or (rule and rule.red_flag) else "",
         "disclaimer": guideline.disclaimer,
     }
 

@@ -9,8 +9,11 @@ from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
 from pathway.errors import StoreError, StoreNotReady
+from persistence import models
 from persistence.database import MIGRATIONS, Database
-from tests.persistence.shelf import CARE, counts, tell
+from persistence.verify import verify
+from tests.journeys.people import observed
+from tests.persistence.shelf import CARE, counts, many_in_care, rows, tell
 
 
 @pytest.fixture
@@ -37,13 +40,30 @@ def test_migrating_twice_is_migrating_once(store):
 
 def test_the_migrations_can_be_undone(database):
     database.upgrade()
+    migrate(database, command.downgrade, "base")
+    with database.engine.connect() as connection:
+        names = inspect(connection).get_table_names()
+    assert set(names) <= {"alembic_version"}
+
+
+def test_what_the_newest_migration_adds_is_filled_from_the_journals(store):
+    """As if the patients had been recorded before it."""
+    many_in_care(store, 3)
+    tell(store, *CARE, observed("neuro_exam", complete=True, motor_deficit=True))
+    migrate(store.database, command.downgrade, "0002")
+    store.database.upgrade()
+    assert verify(store).line() == "all 4 episodes agree"
+    assert len(rows(store, models.Move)) == 4 * 2 + 1
+    assert {task.code for task in rows(store, models.Task, rank=0)} == {"K-SURG-ACK"}
+
+
+def migrate(database, direction, revision):
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        names = inspect(connection).get_table_names()
-    assert set(names) <= {"alembic_version"}
+        direction(config, revision)
+        connection.commit()
 
 
 def test_a_database_without_a_schema_is_not_ready(database):
@@ -57,7 +77,7 @@ def test_a_database_of_another_version_is_not_ready(database):
     database.upgrade()
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0002"):
+    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0003"):
         database.require_ready()
 
 
