@@ -1,5 +1,7 @@
 """Everything that can go wrong, one tree. A class's docstring is its message."""
 
+from pathway.journal import Entry
+
 
 class PathwayError(Exception):
     """Something went wrong in the pathway engine."""
@@ -44,6 +46,15 @@ class StoreError(PathwayError):
 
 class Outrun(StoreError):
     """Somebody else changed this episode first, nothing was saved; look again before acting."""
+
+
+class Overtaken(StoreError):
+    """This record has changed since you looked at it, so nothing was saved."""
+
+    def __init__(self, *details: object, entries: tuple[Entry, ...] = ()) -> None:
+        """`entries`: the journal lines that came first, oldest first."""
+        super().__init__(*details)
+        self.entries = entries
 
 
 class NoSuchPatient(StoreError):

@@ -18,6 +18,8 @@ from persistence import models
 from persistence.database import Database, in_turn
 from persistence.intake import write_intake
 from persistence.journal import FIRST, entry_of, row_of
+from persistence.names import full_name, name_key
+from persistence.overtaking import refuse_overtaken
 from persistence.registry import Person, Registry, table, upsert
 from persistence.rows import (
     announcements,
@@ -107,15 +109,20 @@ class Store(Registry):
         *,
         episode_n: int | None = None,
         catch_up: bool = True,
+        seen: int | None = None,
     ) -> Outcome:
         """One step of one patient in one transaction. A Person is added if new; a name must be known.
 
-        Raises NoSuchPatient, Outrun (somebody else was first), ClockWentBack, StoreError.
+        `seen`: the version (Episode.seq) that the person had before their eyes, of the episode named by `episode_n`,
+        else of the latest open one. Raises Overtaken where it has changed since, NoSuchPatient, Outrun (somebody
+        else was first), ClockWentBack, StoreError.
         """
         with self.database.writing() as connection:
             case = self._case_for(connection, person, at)
             self._refuse_older_clock(case, at, connection)
             outcome = self.engine.record(case, step, at, episode_n=episode_n, catch_up=catch_up)
+            if seen is not None:
+                refuse_overtaken(connection, case, step, outcome, self.engine.guideline, seen, episode_n=episode_n)
             if outcome.intake is not None:
                 write_intake(connection, case.patient, outcome.intake)
             loaded = {episode.id: episode for episode in case.episodes}
@@ -150,6 +157,7 @@ class Store(Registry):
             "id": person.id,
             "surname": person.surname,
             "given": person.given,
+            "name_key": name_key(full_name(person.surname, person.given)),
             "birth_date": birth_date,
             "sex": sex,
             "zone": person.zone,
