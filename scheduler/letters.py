@@ -59,7 +59,7 @@ def facts(matter: Matter, guideline: Guideline, now: datetime) -> dict[str, Any]
         "findings": tuple(_findings(detail, guideline)),
         "reasons": reasons(rule.cites if rule else detail.get("cites", ()), guideline),
         "engineering_mark": MARK if engineering else "",
-        "calls_nobody": CALLS_NOBODY if row.code in RED_FLAGS or (rule and rule.red_flag) else "",
+        "calls_nobody": CALLS_NOBODY if _of_a_red_flag(row, rule) else "",
         "disclaimer": guideline.disclaimer,
     }
 
@@ -78,6 +78,10 @@ def _rule(matter: Matter, guideline: Guideline) -> Any:
     if matter.row.kind in OF_A_TASK:
         return guideline.tasks[matter.row.code]
     return guideline.timers[matter.row.code] if matter.row.kind == "milestone" else None
+
+
+def _of_a_red_flag(row: Any, rule: Any) -> bool:
+    return row.code in RED_FLAGS or (row.kind in OF_A_TASK and rule.red_flag)
 
 
 def _whom(matter: Matter, guideline: Guideline) -> dict[str, str]:
