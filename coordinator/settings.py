@@ -9,11 +9,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from pathway.calendar import zone_named
 from pathway.errors import PathwayError
 
+ADDRESS = r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$"
 TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
 # Never shown: they are, or hold, passwords and tokens.
-SECRET = ("database", "smtp_password", "webhook_secret", "apprise")
+SECRET = ("database", "smtp_password", "webhook_secret", "apprise", "oidc_secret")
 
 
 class SettingsFaulty(PathwayError):
@@ -58,6 +59,16 @@ class Settings(BaseSettings):
     deliver_seconds: int = Field(default=60, ge=1)
     digest_time: str = Field(default="07:15", pattern=TIME)
     nightly_time: str = Field(default="02:30", pattern=TIME)
+
+    web_address: str = Field(default="127.0.0.1:8000", pattern=ADDRESS)
+    web_url: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
+    idle_minutes: int = Field(default=15, ge=1, le=240)
+    language: str = Field(default="en", pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")
+    oidc_issuer: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    oidc_client: str = ""
+    oidc_secret: str = Field(default="", repr=False)
+    oidc_name: str = "Hospital sign-in"
+    capacity: int = Field(default=0, ge=0)
 
     health_address: str = ""
     log_format: Literal["text", "json"] = "text"

@@ -16,6 +16,7 @@ from coordinator.cli import (
     recording,
     running,
     scenario,
+    serving,
     templates,
     working,
 )
@@ -36,6 +37,7 @@ COMMANDS = (
     recording,
     running,
     scenario,
+    serving,
     templates,
     working,
 )

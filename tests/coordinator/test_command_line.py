@@ -72,7 +72,10 @@ def ann(terminal: Terminal) -> Terminal:
     return terminal
 
 
-def test_a_first_session_ends_with_a_census_that_adds_up(anywhere: Terminal) -> None:
+def test_a_first_session_ends_with_a_census_that_adds_up(anywhere: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a site that is always open, or the day and the hour of the test would decide what goes out."""
+    for name, value in {"WORKDAYS": "mon-sun", "QUIET_FROM": "00:00", "QUIET_UNTIL": "00:00"}.items():
+        monkeypatch.setenv(f"PATHWAY_{name}", value)
     terminal = anywhere
     terminal.ok("init")
     terminal.ok("staff", "desk@example.org", "--role", "coordinator")

@@ -1,0 +1,111 @@
+"""The application: its routes, what every answer carries, and how what goes wrong is said."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from coordinator.web import layout, text
+from coordinator.web.doors import Elsewhere, Forbidden, house_of
+from coordinator.web.house import STATIC, House
+from coordinator.web.pages import ROUTERS
+from coordinator.web.text import _
+from pathway.errors import PathwayError
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+YEAR = "public, max-age=31536000, immutable"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(house: House) -> FastAPI:
+    """The whole site over one store. Nothing is read from the environment or the clock here."""
+    text.speak(house.settings.language)
+    house.templates.globals.update(layout.GLOBALS)
+    app = FastAPI(title="Clinical pathway engine", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.house = house
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.middleware("http")(_guarded)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.exception_handler(Elsewhere)(_elsewhere)
+    app.exception_handler(Forbidden)(_forbidden)
+    app.exception_handler(PathwayError)(_refused)
+    app.exception_handler(RequestValidationError)(_unreadable)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(Exception)(_broken)
+    return app
+
+
+async def _guarded(request: Request, call_next: Next) -> Response:
+    """A write must come from one of our own pages; every answer is ours alone and is kept by nobody."""
+    if request.method not in SAFE and not _from_our_own_page(request):
+        said = _("This did not come from a page of this site, so nothing was saved.")
+        return _plain(request, said, 403)
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    static = request.url.path.startswith("/static/") and "v" in request.query_params
+    response.headers["Cache-Control"] = YEAR if static else "no-store"
+    if house_of(request).secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def _from_our_own_page(request: Request) -> bool:
+    """By the Origin that every browser sends with a form; without one, by what it says of the site."""
+    origin = request.headers.get("origin")
+    if origin is not None:
+        ours = {f"{request.url.scheme}://{request.url.netloc}", house_of(request).settings.web_url.rstrip("/")}
+        return origin in ours - {""}
+    return request.headers.get("sec-fetch-site") == "same-origin"
+
+
+def _plain(request: Request, said: str, status: int) -> HTMLResponse:
+    template = house_of(request).templates.get_template("trouble.html")
+    page = HTMLResponse(template.render(said=said, status=status, me=None, desk=None), status)
+    page.headers.update(HEADERS)
+    return page
+
+
+async def _elsewhere(request: Request, error: Elsewhere) -> Response:
+    return error.response
+
+
+async def _forbidden(request: Request, error: Forbidden) -> Response:
+    return _plain(request, str(error), 403)
+
+
+async def _refused(request: Request, error: PathwayError) -> Response:
+    return _plain(request, str(error), 409)
+
+
+async def _unreadable(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    place = str(first["loc"][-1])
+    return _plain(request, _("%(field)s: %(fault)s; nothing was saved.", field=place, fault=first["msg"]), 422)
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    known = {404: _("There is no such page."), 405: _("This page cannot do that; nothing was saved.")}
+    return _plain(request, known.get(error.status_code, str(error.detail)), error.status_code)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """A fault of ours. The server logs its trace; the person is told what it means for them."""
+    return _plain(request, _("Something went wrong on our side. If you were saving, nothing was saved."), 500)

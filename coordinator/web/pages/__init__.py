@@ -1,0 +1,5 @@
+"""The pages, a router each."""
+
+from coordinator.web.pages import sign_in, today
+
+ROUTERS = (sign_in.router, today.router)

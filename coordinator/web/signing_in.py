@@ -1,0 +1,114 @@
+"""Signing in: passwords, the cookie of a browser, the idle lock, and what slows down guessing."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import Request
+from pwdlib import PasswordHash
+
+from coordinator.web.access import ROLES
+from coordinator.web.desk import Colleague
+from persistence.accounts import Accounts
+
+COOKIE = "pathway_session"
+LONGEST = timedelta(hours=12)
+# How stale the time of last use may be in the database: a page view need not be a write.
+TOUCHED = timedelta(seconds=30)
+WINDOW = timedelta(minutes=15)
+PER_ACCOUNT, PER_ADDRESS = 5, 30
+SHORTEST = 12
+
+_passwords = PasswordHash.recommended()
+# Verified in place of a missing account's hash: the answer takes as long, so it tells nobody who has an account.
+_NOBODY = _passwords.hash(secrets.token_urlsafe())
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A signed-in browser. `locked`: it was idle for too long and must show the password again."""
+
+    secret_hash: str
+    colleague: Colleague
+    began_at: datetime
+    seen_at: datetime
+    locked: bool
+
+
+def hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hash_password(password: str) -> str:
+    return _passwords.hash(password)
+
+
+def password_fault(password: str, email: str) -> str | None:
+    """Why it may not be used, in one sentence; None when it may. Length counts, composition does not."""
+    if len(password) < SHORTEST:
+        return f"A password needs at least {SHORTEST} characters; nothing was saved."
+    if password.casefold() in (email.casefold(), email.partition("@")[0].casefold() * 2):
+        return "A password may not be the address; nothing was saved."
+    return None
+
+
+def check_password(accounts: Accounts, email: str, password: str) -> bool:
+    """Whether that is the password of an active account."""
+    found = accounts.find(email)
+    known = found.password_hash if found is not None else None
+    fits, stronger = _passwords.verify_and_update(password, known or _NOBODY)
+    if not (fits and found is not None and known and found.active and found.role in ROLES):
+        return False
+    if stronger:
+        accounts.change(email, password_hash=stronger)
+    return True
+
+
+def must_wait(accounts: Accounts, email: str, address: str, now: datetime) -> bool:
+    """Too many failures of late, for the account or from the address."""
+    for_account, from_address = accounts.failures(now - WINDOW, email=email, address=address)
+    return for_account >= PER_ACCOUNT or from_address >= PER_ADDRESS
+
+
+def begin(accounts: Accounts, email: str, request: Request, now: datetime) -> str:
+    """A new signed-in browser; the secret for its cookie."""
+    secret = secrets.token_urlsafe(32)
+    browser = request.headers.get("user-agent", "")[:200]
+    row = {
+        "secret_hash": hashed(secret),
+        "email": email,
+        "began_at": now,
+        "seen_at": now,
+        "locked": False,
+        "browser": browser,
+        "address": address_of(request),
+        "ended_because": "",
+    }
+    accounts.begin(row)
+    return secret
+
+
+def browser_of(accounts: Accounts, request: Request, now: datetime, idle: timedelta) -> Browser | None:
+    """The signed-in browser of a request; None when there is none, or it is over."""
+    secret = request.cookies.get(COOKIE)
+    row = accounts.signed_in(hashed(secret)) if secret else None
+    if row is None or row.role not in ROLES:
+        return None
+    if now - row.began_at > LONGEST:
+        accounts.end(now, "twelve hours are over", email=row.email, secret_hash=row.secret_hash)
+        return None
+    me = Colleague(row.email, row.name, ROLES[row.role], row.shortcuts, row.must_change)
+    locked = row.locked or now - row.seen_at > idle
+    if locked and not row.locked:
+        accounts.touch(row.secret_hash, locked=True)
+    return Browser(row.secret_hash, me, row.began_at, row.seen_at, locked)
+
+
+def note_use(accounts: Accounts, browser: Browser, now: datetime) -> None:
+    if now - browser.seen_at > TOUCHED:
+        accounts.touch(browser.secret_hash, seen_at=now)
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
