@@ -6,32 +6,28 @@ rows, so that worklists and unique keys live in the database. `pathway verify` c
 
 from datetime import date, datetime
 
-from sqlalchemy import Column, Index, Text, text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from persistence.utc import UtcDateTime
-
-
-def _instant(*, null: bool = False, index: bool = False) -> Column:
-    return Column(UtcDateTime, nullable=null, index=index)
-
-
-def _long_text(*, null: bool = False) -> Column:
-    return Column(Text, nullable=null)
+from persistence.columns import if_open, in_code_order, instant, long_text
 
 
 class Patient(SQLModel, table=True):
-    """A person. `id` is the identifier that the service itself uses (hospital or NHS number)."""
+    """A person. `id` is the identifier that the service itself uses (hospital or NHS number).
+
+    `name_key` is the shown name in the spelling by which people are searched and sorted.
+    """
 
     __tablename__ = "patient"
     id: str = Field(primary_key=True)
     surname: str = Field(default="", index=True)
     given: str = ""
-    birth_date: date | None = None
+    name_key: str = Field(default="", sa_column=in_code_order())
+    birth_date: date | None = Field(default=None, index=True)
     sex: str | None = None
     zone: str
     profile: str
-    created_at: datetime = Field(sa_column=_instant())
+    created_at: datetime = Field(sa_column=instant())
 
 
 class Episode(SQLModel, table=True):
@@ -48,13 +44,14 @@ class Episode(SQLModel, table=True):
         ),
         Index("ix_episode_state", "state", "sub"),
         Index("ix_episode_owner", "owner"),
+        Index("ix_episode_zone", "zone"),
     )
     id: str = Field(primary_key=True)
     patient_id: str = Field(foreign_key="patient.id", index=True)
     n: int
     state: str
     sub: str | None = None
-    since: datetime = Field(sa_column=_instant())
+    since: datetime = Field(sa_column=instant())
     level: str | None = None
     onset: date
     identification: date
@@ -64,14 +61,14 @@ class Episode(SQLModel, table=True):
     profile: str
     owner: str | None = None
     version: int
-    next_wake_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    next_wake_at: datetime | None = Field(default=None, sa_column=instant(null=True))
     held: bool = False
     last_hash: str
-    document: str = Field(sa_column=_long_text())
-    updated_at: datetime = Field(sa_column=_instant())
+    document: str = Field(sa_column=long_text())
+    updated_at: datetime = Field(sa_column=instant())
     failures: int = 0
     failed_because: str | None = None
-    retry_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    retry_at: datetime | None = Field(default=None, sa_column=instant(null=True))
 
 
 class Entry(SQLModel, table=True):
@@ -86,13 +83,13 @@ class Entry(SQLModel, table=True):
     seq: int = Field(primary_key=True)
     patient_id: str = Field(index=True)
     kind: str
-    occurred_at: datetime = Field(sa_column=_instant())
-    recorded_at: datetime = Field(sa_column=_instant())
+    occurred_at: datetime = Field(sa_column=instant())
+    recorded_at: datetime = Field(sa_column=instant())
     actor: str
     event_id: str | None = None
     refusal: str | None = None
-    step: str = Field(sa_column=_long_text())
-    effects: str = Field(sa_column=_long_text())
+    step: str = Field(sa_column=long_text())
+    effects: str = Field(sa_column=long_text())
     previous_hash: str
     hash: str
 
@@ -104,7 +101,7 @@ class Timer(SQLModel, table=True):
     due: date = Field(primary_key=True)
     status: str
     outcome: str | None = None
-    fired_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    fired_at: datetime | None = Field(default=None, sa_column=instant(null=True))
 
 
 class Task(SQLModel, table=True):
@@ -113,7 +110,10 @@ class Task(SQLModel, table=True):
     __tablename__ = "task"
     __table_args__ = (
         Index("ix_task_open", "status", "due", "episode_id"),
-        Index("ix_task_work", "status", "rank", "overdue_after", "due", "episode_id", "code"),
+        # Late work is listed by the end of its window, the rest by when it falls due: one index for each, whole.
+        if_open("ix_task_late", "rank", "overdue_after", "due", "role", "episode_id", "code", "n"),
+        if_open("ix_task_ahead", "rank", "due", "overdue_after", "role", "episode_id", "code", "n"),
+        if_open("ix_task_of", "episode_id", "rank", "due", "overdue_after", "role", "code", "n"),
     )
     episode_id: str = Field(primary_key=True, foreign_key="episode.id")
     code: str = Field(primary_key=True)
@@ -123,8 +123,8 @@ class Task(SQLModel, table=True):
     status: str
     due: date
     overdue_after: date
-    opened_at: datetime = Field(sa_column=_instant())
-    closed_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    opened_at: datetime = Field(sa_column=instant())
+    closed_at: datetime | None = Field(default=None, sa_column=instant(null=True))
     closed_how: str = ""
     why: str = ""
 
@@ -136,8 +136,8 @@ class Referral(SQLModel, table=True):
     n: int = Field(primary_key=True)
     status: str
     technique: str | None = None
-    opened_at: datetime = Field(sa_column=_instant())
-    changed_at: datetime = Field(sa_column=_instant())
+    opened_at: datetime = Field(sa_column=instant())
+    changed_at: datetime = Field(sa_column=instant())
 
 
 class Reminder(SQLModel, table=True):
@@ -161,14 +161,14 @@ class Reminder(SQLModel, table=True):
     role: str
     task_n: int | None = None
     channel: str | None = None
-    detail: str = Field(default="{}", sa_column=_long_text())
-    due_at: datetime | None = Field(default=None, sa_column=_instant(null=True, index=True))
-    fired_at: datetime = Field(sa_column=_instant())
+    detail: str = Field(default="{}", sa_column=long_text())
+    due_at: datetime | None = Field(default=None, sa_column=instant(null=True, index=True))
+    fired_at: datetime = Field(sa_column=instant())
     outcome: str = "waiting"
     because: str = ""
     attempts: int = 0
-    try_at: datetime = Field(sa_column=_instant())
-    settled_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    try_at: datetime = Field(sa_column=instant())
+    settled_at: datetime | None = Field(default=None, sa_column=instant(null=True))
 
 
 class Delivery(SQLModel, table=True):
@@ -179,7 +179,7 @@ class Delivery(SQLModel, table=True):
     reminder_key: str = Field(foreign_key="reminder.key", index=True)
     channel: str
     recipient: str
-    attempted_at: datetime = Field(sa_column=_instant())
+    attempted_at: datetime = Field(sa_column=instant())
     ok: bool
     answer: str = ""
     message_id: str | None = Field(default=None, index=True)
@@ -194,8 +194,8 @@ class Alert(SQLModel, table=True):
     number: int = Field(primary_key=True)
     kind: str
     code: str
-    detail: str = Field(sa_column=_long_text())
-    raised_at: datetime = Field(sa_column=_instant(index=True))
+    detail: str = Field(sa_column=long_text())
+    raised_at: datetime = Field(sa_column=instant(index=True))
 
 
 class User(SQLModel, table=True):
@@ -218,7 +218,7 @@ class Account(SQLModel, table=True):
     subject: str | None = Field(default=None, unique=True)
     must_change: bool = False
     shortcuts: bool = True
-    made_at: datetime = Field(sa_column=_instant())
+    made_at: datetime = Field(sa_column=instant())
     made_by: str
 
 
@@ -228,12 +228,12 @@ class SignIn(SQLModel, table=True):
     __tablename__ = "sign_in"
     secret_hash: str = Field(primary_key=True)
     email: str = Field(foreign_key="user.email", index=True)
-    began_at: datetime = Field(sa_column=_instant())
-    seen_at: datetime = Field(sa_column=_instant())
+    began_at: datetime = Field(sa_column=instant())
+    seen_at: datetime = Field(sa_column=instant())
     locked: bool = False
     browser: str = ""
     address: str = ""
-    ended_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    ended_at: datetime | None = Field(default=None, sa_column=instant(null=True))
     ended_because: str = ""
 
 
@@ -245,7 +245,7 @@ class Attempt(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     email: str
     address: str
-    at: datetime = Field(sa_column=_instant())
+    at: datetime = Field(sa_column=instant())
     ok: bool
 
 
@@ -255,7 +255,7 @@ class Viewing(SQLModel, table=True):
     __tablename__ = "viewing"
     __table_args__ = (Index("ix_viewing_patient", "patient_id", "at"), Index("ix_viewing_email", "email", "at"))
     id: int | None = Field(default=None, primary_key=True)
-    at: datetime = Field(sa_column=_instant())
+    at: datetime = Field(sa_column=instant())
     email: str
     role: str
     patient_id: str
@@ -271,7 +271,7 @@ class Cover(SQLModel, table=True):
     stand_in: str = Field(foreign_key="user.email")
     first_day: date
     last_day: date
-    noted_at: datetime = Field(sa_column=_instant())
+    noted_at: datetime = Field(sa_column=instant())
     noted_by: str
 
 
@@ -285,7 +285,7 @@ class Consent(SQLModel, table=True):
     address: str
     given_on: date
     source: str
-    noted_at: datetime = Field(sa_column=_instant())
+    noted_at: datetime = Field(sa_column=instant())
     noted_by: str
     withdrawn_on: date | None = None
     withdrawn_source: str = ""
@@ -299,7 +299,7 @@ class Approval(SQLModel, table=True):
     fingerprint: str = Field(primary_key=True)
     version: str
     approved_by: str
-    approved_at: datetime = Field(sa_column=_instant())
+    approved_at: datetime = Field(sa_column=instant())
 
 
 class Move(SQLModel, table=True):
@@ -310,7 +310,7 @@ class Move(SQLModel, table=True):
     episode_id: str = Field(primary_key=True, foreign_key="episode.id")
     seq: int = Field(primary_key=True)
     number: int = Field(primary_key=True)
-    moved_at: datetime = Field(sa_column=_instant())
+    moved_at: datetime = Field(sa_column=instant())
     from_state: str | None = None
     from_sub: str | None = None
     to_state: str
@@ -329,7 +329,7 @@ class LookAgain(SQLModel, table=True):
     until: date
     because: str
     noted_by: str
-    noted_at: datetime = Field(sa_column=_instant())
+    noted_at: datetime = Field(sa_column=instant())
 
 
 class Contact(SQLModel, table=True):
@@ -340,7 +340,7 @@ class Contact(SQLModel, table=True):
     seq: int = Field(primary_key=True)
     patient_id: str = Field(index=True)
     outcome: str
-    happened_at: datetime = Field(sa_column=_instant(index=True))
+    happened_at: datetime = Field(sa_column=instant(index=True))
     retracted: bool = False
 
 
@@ -350,9 +350,9 @@ class Breaker(SQLModel, table=True):
     __tablename__ = "breaker"
     channel: str = Field(primary_key=True)
     failures: int
-    since: datetime = Field(sa_column=_instant())
-    open_until: datetime = Field(sa_column=_instant())
-    because: str = Field(sa_column=_long_text())
+    since: datetime = Field(sa_column=instant())
+    open_until: datetime = Field(sa_column=instant())
+    because: str = Field(sa_column=long_text())
 
 
 class CalendarEntry(SQLModel, table=True):
@@ -362,7 +362,7 @@ class CalendarEntry(SQLModel, table=True):
     uid: str = Field(primary_key=True)
     fingerprint: str
     sequence: int
-    changed_at: datetime = Field(sa_column=_instant())
+    changed_at: datetime = Field(sa_column=instant())
 
 
 class Concern(SQLModel, table=True):
@@ -373,9 +373,9 @@ class Concern(SQLModel, table=True):
     patient_id: str = Field(index=True)
     looks_like: str
     place: str
-    text: str = Field(sa_column=_long_text())
-    raised_at: datetime = Field(sa_column=_instant())
-    closed_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
+    text: str = Field(sa_column=long_text())
+    raised_at: datetime = Field(sa_column=instant())
+    closed_at: datetime | None = Field(default=None, sa_column=instant(null=True))
     closed_by: str = ""
     closed_because: str = ""
 
@@ -386,6 +386,6 @@ class JobRun(SQLModel, table=True):
     __tablename__ = "job_run"
     job: str = Field(primary_key=True)
     slot: str = Field(primary_key=True)
-    started_at: datetime = Field(sa_column=_instant())
-    finished_at: datetime | None = Field(default=None, sa_column=_instant(null=True))
-    report: str = Field(default="{}", sa_column=_long_text())
+    started_at: datetime = Field(sa_column=instant())
+    finished_at: datetime | None = Field(default=None, sa_column=instant(null=True))
+    report: str = Field(default="{}", sa_column=long_text())

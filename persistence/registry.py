@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 
 from persistence import models
 from persistence.database import Database
+from persistence.names import full_name, name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Registry:
         people = table(models.Patient)
         unnamed = (people.c.id == person.id) & (people.c.surname == "") & (people.c.given == "")
         with self.database.writing() as connection:
-            values = {"surname": person.surname, "given": person.given}
+            key = name_key(full_name(person.surname, person.given))
+            values = {"surname": person.surname, "given": person.given, "name_key": key}
             connection.execute(update(people).where(unnamed).values(**values))
 
     def keep_user(self, email: str, name: str, role: str, *, active: bool, phone: str | None = None) -> None:

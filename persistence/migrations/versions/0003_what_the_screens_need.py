@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from persistence.journal import dumps
+from persistence.names import full_name, name_key
 from persistence.utc import UtcDateTime
 
 revision = "0003"
@@ -27,6 +29,8 @@ def upgrade() -> None:
     _attempt()
     _viewing()
     _columns()
+    _open_work()
+    _names()
     _fill_from_the_journals()
 
 
@@ -132,8 +136,35 @@ def _columns() -> None:
     op.add_column("episode", sa.Column("since", UtcDateTime(), nullable=False, server_default=NEVER))
     op.create_index("ix_episode_owner", "episode", ["owner"])
     op.add_column("task", sa.Column("rank", sa.Integer(), nullable=False, server_default="1"))
-    op.create_index("ix_task_work", "task", ["status", "rank", "overdue_after", "due", "episode_id", "code"])
+    op.create_index("ix_episode_zone", "episode", ["zone"])
     op.add_column("contact", sa.Column("retracted", sa.Boolean(), nullable=False, server_default=sa.false()))
+
+
+def _open_work() -> None:
+    """Indexes of open work only: most tasks are closed, and no list asks for them."""
+    orders = {
+        "ix_task_late": ("rank", "overdue_after", "due", "role", "episode_id", "code", "n"),
+        "ix_task_ahead": ("rank", "due", "overdue_after", "role", "episode_id", "code", "n"),
+        "ix_task_of": ("episode_id", "rank", "due", "overdue_after", "role", "code", "n"),
+    }
+    is_open = sa.text("status = 'open'")
+    for name, columns in orders.items():
+        op.create_index(name, "task", list(columns), sqlite_where=is_open, postgresql_where=is_open)
+
+
+def _names() -> None:
+    """The spelling of names by which people are searched and sorted, filled for those who are known."""
+    text = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+    op.add_column("patient", sa.Column("name_key", text, nullable=False, server_default=""))
+    op.create_index(op.f("ix_patient_name_key"), "patient", ["name_key"])
+    op.create_index(op.f("ix_patient_birth_date"), "patient", ["birth_date"])
+    people = sa.table("patient", *(sa.column(name) for name in ("id", "surname", "given", "name_key")))
+    connection = op.get_bind()
+    known = connection.execute(sa.select(people.c.id, people.c.surname, people.c.given)).all()
+    rows = [{"b_id": row.id, "b_key": name_key(full_name(row.surname, row.given))} for row in known]
+    if rows:
+        statement = sa.update(people).where(people.c.id == sa.bindparam("b_id"))
+        connection.execute(statement.values(name_key=sa.bindparam("b_key")), rows)
 
 
 def _fill_from_the_journals() -> None:
@@ -156,6 +187,21 @@ def _fill_from_the_journals() -> None:
     )
     task = sa.table("task", sa.column("code"), sa.column("rank"))
     connection.execute(sa.update(task).where(task.c.code.in_(RED)).values(rank=0))
+    _tell_episodes_of_their_contacts(connection)
+
+
+def _tell_episodes_of_their_contacts(connection: sa.Connection) -> None:
+    """An episode knows its talks with the patient, so that one of them can be taken back."""
+    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in ("episode_id", "seq", "outcome")]
+    contact = sa.table("contact", *names)
+    known: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(sa.select(contact).order_by(contact.c.episode_id, contact.c.seq)):
+        known.setdefault(row.episode_id, []).append({"seq": row.seq, "outcome": row.outcome, "retracted": False})
+    episode = sa.table("episode", sa.column("id"), sa.column("document"))
+    for name, contacts in known.items():
+        mine = episode.c.id == name
+        document = json.loads(connection.scalar(sa.select(episode.c.document).where(mine)) or "{}")
+        connection.execute(sa.update(episode).where(mine).values(document=dumps({**document, "contacts": contacts})))
 
 
 MOVE = ["episode_id", "seq", "number", "from_state", "from_sub", "to_state", "to_sub", "rule", "actor"]
@@ -182,8 +228,13 @@ def _moves(line: Any) -> list[dict[str, Any]]:
 
 def downgrade() -> None:
     op.drop_column("contact", "retracted")
-    op.drop_index("ix_task_work", table_name="task")
+    for name in ("birth_date", "name_key"):
+        op.drop_index(f"ix_patient_{name}", table_name="patient")
+    op.drop_column("patient", "name_key")
+    for name in ("ix_task_of", "ix_task_ahead", "ix_task_late"):
+        op.drop_index(name, table_name="task")
     op.drop_column("task", "rank")
+    op.drop_index("ix_episode_zone", table_name="episode")
     op.drop_index("ix_episode_owner", table_name="episode")
     op.drop_column("episode", "since")
     for name in ("viewing", "attempt", "sign_in", "account", "look_again", "move"):

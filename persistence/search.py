@@ -1,0 +1,134 @@
+"""Finding a patient: parts of the name in any order, the identifier, the date of birth, or any of them together."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
+
+from persistence import models
+from persistence.names import full_name, name_key
+from persistence.registry import table
+from persistence.store import Store
+
+PEOPLE, EPISODES = table(models.Patient), table(models.Episode)
+MOST = 50
+# Day first, as everywhere in the house; the year has four digits, so that nobody is born in the wrong century.
+DATES = (r"\d{1,2}-[A-Za-z]{3}-\d{4}", r"\d{1,2}/\d{1,2}/\d{4}", r"\d{4}-\d{2}-\d{2}")
+FORMS = ("%d-%b-%Y", "%d/%m/%Y", "%Y-%m-%d")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one episode of somebody is."""
+
+    episode: str
+    n: int
+    state: str
+    sub: str | None
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Somebody who fits what was typed. `alike`: another patient has the same name."""
+
+    patient: str
+    name: str
+    birth_date: date | None
+    sex: str | None
+    alike: bool
+    episodes: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The first of those who fit, by name, and how many fit in all."""
+
+    people: tuple[Found, ...]
+    total: int
+
+
+def search(store: Store, typed: str, limit: int = MOST) -> Search:
+    """Everybody who fits all of what was typed; nobody where nothing was."""
+    fits = fitting(typed)
+    with store.database.snapshot() as connection:
+        total = connection.scalar(select(func.count()).select_from(PEOPLE).where(fits)) or 0
+        query = select(PEOPLE, _alike().label("alike")).where(fits)
+        rows = connection.execute(query.order_by(PEOPLE.c.name_key, PEOPLE.c.id).limit(limit)).all()
+        standings = _standings(connection, [row.id for row in rows])
+    people = (
+        Found(
+            row.id,
+            full_name(row.surname, row.given),
+            row.birth_date,
+            row.sex,
+            bool(row.alike),
+            tuple(standings.get(row.id, ())),
+        )
+        for row in rows
+    )
+    return Search(tuple(people), total)
+
+
+def fitting(typed: str) -> ColumnElement[bool]:
+    """The condition on a patient that what was typed stands for."""
+    words = typed.replace(",", " ").split()
+    born = {word: day for word in words if (day := typed_date(word)) is not None}
+    impossible = any(_looks_like_a_date(word) and word not in born for word in words)
+    if not words or impossible:
+        return false()
+    rest = [word for word in words if word not in born]
+    # Spaces inside an identifier are how people read it aloud.
+    number = "".join(word for word in rest if any(c.isdigit() for c in word))
+    names = [word for word in rest if not any(c.isdigit() for c in word)]
+    fits = [PEOPLE.c.birth_date == day for day in born.values()]
+    fits += [_identified(number)] if number else []
+    fits += [or_(_named(word), _identified(word)) for word in names]
+    return and_(*fits)
+
+
+def typed_date(word: str) -> date | None:
+    """dd-Mmm-yyyy, dd/mm/yyyy or yyyy-mm-dd; None for anything else, a day that does not exist too."""
+    for form in FORMS:
+        try:
+            return datetime.strptime(word, form).date()  # noqa: DTZ007 a date of birth has no zone
+        except ValueError:
+            continue
+    return None
+
+
+def _looks_like_a_date(word: str) -> bool:
+    return any(re.fullmatch(shape, word) for shape in DATES)
+
+
+def _named(word: str) -> ColumnElement[bool]:
+    """Each part of what was typed begins a part of the name."""
+    parts = name_key(word).split()
+    return and_(*(PEOPLE.c.name_key.contains(f" {part}", autoescape=True) for part in parts)) if parts else false()
+
+
+def _identified(number: str) -> ColumnElement[bool]:
+    spellings = dict.fromkeys((number, number.upper()))
+    return or_(*(PEOPLE.c.id.startswith(spelling, autoescape=True) for spelling in spellings))
+
+
+def _alike() -> ColumnElement[bool]:
+    others = PEOPLE.alias("others")
+    return exists().where(others.c.name_key == PEOPLE.c.name_key, others.c.id != PEOPLE.c.id, PEOPLE.c.surname != "")
+
+
+def namesakes(connection: Connection, patients: Iterable[str]) -> set[str]:
+    """Those of the patients who share their name with somebody else."""
+    query = select(PEOPLE.c.id).where(PEOPLE.c.id.in_(list(patients)), _alike())
+    return set(connection.scalars(query))
+
+
+def _standings(connection: Connection, patients: list[str]) -> dict[str, list[Standing]]:
+    columns = [EPISODES.c[name] for name in ("patient_id", "id", "n", "state", "sub", "owner")]
+    query = select(*columns).where(EPISODES.c.patient_id.in_(patients)).order_by(EPISODES.c.patient_id, EPISODES.c.n)
+    found: dict[str, list[Standing]] = {}
+    for patient, *standing in connection.execute(query):
+        found.setdefault(patient, []).append(Standing(*standing))
+    return found
