@@ -115,12 +115,21 @@ def _rejected(effect: Mapping[str, Any], _guideline: Guideline) -> str:
     return f"Refused ({effect['code']}): {effect['kind'].replace('_', ' ')}"
 
 
-def _correction(effect: Mapping[str, Any], _guideline: Guideline) -> str:
+def _correction(effect: Mapping[str, Any], guideline: Guideline) -> str:
     if effect["target"] == "observation":
         return f"Retracted: {effect['kind'].replace('_', ' ')} [{effect['id']}]"
+    if effect["target"] == "task":
+        return f"Taken back: the closing of {guideline.tasks[effect['code']].title} [{effect['code']}]"
+    if effect["target"] == "contact":
+        return f"Taken back: the talk with the patient ({effect['outcome'].replace('_', ' ')})"
     was, now = (date.fromisoformat(effect[k]) if effect.get(k) else None for k in ("was", "now"))
     target = effect["target"].replace("_", " ")
     return f"Corrected: {target} from {show_date(was)} to {show_date(now)}"
+
+
+def _contact(effect: Mapping[str, Any], _guideline: Guideline) -> str:
+    note = f": {effect['note']}" if effect.get("note") else ""
+    return f"Talk with the patient: {effect['outcome'].replace('_', ' ')}{note}"
 
 
 def _refracture(effect: Mapping[str, Any], _guideline: Guideline) -> str:
@@ -152,6 +161,7 @@ SAYINGS: dict[str, Any] = {
     "values_refused": lambda e, _: f"Values refused: {', '.join(e['fields'])}",
     "duplicate_event_ignored": lambda e, _: f"The same message again, ignored [{e['id']}]",
     "site_moved": lambda e, _: f"Site moved from {e['was']} to {e['now']}",
+    "contact": _contact,
     "assigned": lambda e, _: f"Taken over by {e['owner']}",
     "refracture": _refracture,
 }

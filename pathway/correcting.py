@@ -1,7 +1,7 @@
-"""Corrections: an anchor date moves, or an observation is retracted. Nothing is edited; timers are re-dated.
+"""Corrections: an anchor date moves, or something that was recorded is taken back. Nothing is edited.
 
-A pending timer is superseded and set again; a fired one is not un-fired. A later due date re-arms the milestone
-and re-dates its open task, an earlier one that has passed fires at once.
+Timers are re-dated: a pending one is superseded and set again; a fired one is not un-fired. A later due date re-arms
+the milestone and re-dates its open task, an earlier one that has passed fires at once.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,11 @@ from pathway.machine import Machine
 from pathway.moving import speak
 from pathway.observing import suspect_malignancy, suspicion, tasks_closed_by
 from pathway.registering import dates_refused, onset_of
+from pathway.taking_back import reopen_task, retract_contact
 from pathway.turn import Turn
 
+# What may be taken back on a closed episode as well.
+WHEREVER = ("observation", "task", "contact")
 TASK_OF = {"REASSESS": "K-REASSESS", "FAILURE_REVIEW": "K-3M-DECISION"}
 
 
@@ -32,13 +35,15 @@ def correct(turn: Turn, machine: Machine) -> Refusal | None:
         "identification_date": _correct_identification,
         "care_start": _correct_care_start,
         "observation": _retract,
+        "task": reopen_task,
+        "contact": retract_contact,
     }
     if turn.step.kind not in corrections:
         expected = ", ".join(corrections)
         because = f"{turn.step.kind!r} cannot be corrected; expected one of {expected}; nothing was saved"
         return Refusal("OUT_OF_RANGE", because)
     state = turn.guideline.states[turn.episode.state]
-    if state.terminal and turn.step.kind != "observation":
+    if state.terminal and turn.step.kind not in WHEREVER:
         because = f"the episode is closed ({state.title}); a clinician may reopen it and correct the date then"
         return Refusal("TERMINAL", because)
     return corrections[turn.step.kind](turn, machine)

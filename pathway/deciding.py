@@ -8,6 +8,7 @@ from typing import Any
 
 from pathway import assessments
 from pathway.calendar import show_date, zone_named
+from pathway.episode import Contact
 from pathway.errors import UnknownZone
 from pathway.facts import as_date
 from pathway.guideline import Guideline
@@ -271,6 +272,10 @@ def _assign(turn: Turn) -> Refusal | None:
     owner = str(turn.data.get("owner") or "").strip()
     if not owner:
         return Refusal("REASON_REQUIRED", "an episode must have an owner; name who takes it over")
+    expected = turn.data.get("instead_of")
+    if expected is not None and expected != turn.episode.owner:
+        because = f"{turn.episode.owner or 'nobody'} looks after the patient by now, not {expected}; nothing was saved"
+        return Refusal("STATE", because)
     turn.note("assigned", was=turn.episode.owner, owner=owner)
     turn.episode.owner = owner
     return None
@@ -295,6 +300,7 @@ def _contact(turn: Turn) -> Refusal | None:
         return Refusal("OUT_OF_RANGE", because)
     refusal = _date_of(turn)
     if refusal is None:
+        turn.episode.contacts.append(Contact(turn.episode.seq, outcome))
         turn.note("contact", outcome=outcome, note=turn.data.get("note"))
     return refusal
 

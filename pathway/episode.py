@@ -93,6 +93,15 @@ class Referral:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """A talk with the patient, or a try, by the journal line that tells of it."""
+
+    seq: int
+    outcome: str
+    retracted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a patient is, and how they got into an imaging review: enough to come back to."""
 
@@ -133,6 +142,7 @@ class Episode:
     timers: list[Timer] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
     satisfied: dict[str, str] = field(default_factory=dict)
     closed: dict[str, Any] | None = None
     event_ids: list[str] = field(default_factory=list)
@@ -211,8 +221,17 @@ class Episode:
         }
 
 
-_LISTS = ("observations", "flags", "timers", "tasks", "referrals", "event_ids")
-_PARTS = {"observations": Observation, "flags": Flag, "timers": Timer, "tasks": Task, "referrals": Referral}
+_PARTS: dict[str, Any] = {
+    "observations": Observation,
+    "flags": Flag,
+    "timers": Timer,
+    "tasks": Task,
+    "referrals": Referral,
+    "contacts": Contact,
+}
+_LISTS = (*_PARTS, "event_ids")
+# Left out of a document while empty: documents that were written before they existed read the same.
+_LATER = ("contacts",)
 
 
 def to_document(episode: Episode) -> dict[str, Any]:
@@ -220,6 +239,8 @@ def to_document(episode: Episode) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for spec in fields(episode):
         value = getattr(episode, spec.name)
+        if spec.name in _LATER and not value:
+            continue
         if spec.name in _PARTS:
             document[spec.name] = [_part_document(part) for part in value]
         elif isinstance(value, Place):
@@ -237,7 +258,8 @@ def _part_document(part: Any) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> Episode:
     values = dict(document)
     for name, part in _PARTS.items():
-        values[name] = [_part(part, row) for row in values[name]]
+        rows = values.get(name, ()) if name in _LATER else values[name]
+        values[name] = [_part(part, row) for row in rows]
     values["place"] = _part(Place, values["place"])
     values["former"] = _part(Place, values["former"]) if values["former"] else None
     for name in _DATES & values.keys():

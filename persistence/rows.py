@@ -131,7 +131,8 @@ def moves(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
 
 
 def contacts(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
-    """A row for each talk with the patient that a journal line tells of."""
+    """A row for each talk with the patient that a journal line tells of, taken back or not as the episode knows."""
+    taken_back = {contact.seq for contact in episode.contacts if contact.retracted}
     return [
         {
             "episode_id": episode.id,
@@ -139,9 +140,19 @@ def contacts(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
             "patient_id": episode.patient,
             "outcome": effect["outcome"],
             "happened_at": entry.occurred_at,
+            "retracted": entry.seq in taken_back,
         }
         for effect in entry.effects
         if effect["event"] == "contact"
+    ]
+
+
+def taken_back_contacts(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
+    """The rows of talks that a journal line takes back, each by its episode and the line that told of it."""
+    return [
+        {"of_episode": episode.id, "of_line": effect["seq"]}
+        for effect in entry.effects
+        if effect["event"] == "correction" and effect["target"] == "contact"
     ]
 
 

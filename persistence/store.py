@@ -20,18 +20,9 @@ from persistence.intake import write_intake
 from persistence.journal import FIRST, entry_of, row_of
 from persistence.names import full_name, name_key
 from persistence.overtaking import refuse_overtaken
+from persistence.parts import write_parts
 from persistence.registry import Person, Registry, table, upsert
-from persistence.rows import (
-    announcements,
-    changed,
-    contacts,
-    episode_row,
-    moves,
-    referral_row,
-    task_row,
-    timer_row,
-    told,
-)
+from persistence.rows import episode_row
 
 __all__ = ["Person", "Settled", "Store", "table"]
 
@@ -280,7 +271,7 @@ class Store(Registry):
             lines += self._lines(change, hashes)
         self._write_episodes(connection, changes, loaded, hashes)
         connection.execute(insert(table(models.Entry)), lines)
-        self._write_parts(connection, changes, loaded)
+        write_parts(connection, changes, loaded, self.engine.guideline)
 
     def _last_hashes(self, connection: Connection, ids: list[str]) -> dict[str, str]:
         episodes = table(models.Episode)
@@ -335,31 +326,6 @@ class Store(Registry):
                 person = Person(episode.patient, episode.zone, episode.profile)
                 at = change.entries[0].recorded_at
                 self._add_person(connection, person, at, episode.birth_date, episode.sex)
-
-    def _write_parts(self, connection: Connection, changes: list[Change], loaded: Mapping[str, Episode]) -> None:
-        timers, tasks, referrals, alerts, calls, moved, outbox = [], [], [], [], [], [], []
-        for change in changes:
-            episode, before = change.episode, loaded.get(change.episode.id)
-            timers += [timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)]
-            tasks += [
-                task_row(episode, t, self.engine.guideline)
-                for t in changed(before.tasks if before else (), episode.tasks)
-            ]
-            referrals += [
-                referral_row(episode, r) for r in changed(before.referrals if before else (), episode.referrals)
-            ]
-            for entry in change.entries:
-                alerts += announcements(episode, entry)
-                calls += contacts(episode, entry)
-                moved += moves(episode, entry)
-            outbox += told(episode, change.entries)
-        upsert(connection, models.Timer, timers)
-        upsert(connection, models.Task, tasks)
-        upsert(connection, models.Referral, referrals)
-        upsert(connection, models.Alert, alerts, keep=True)
-        upsert(connection, models.Contact, calls, keep=True)
-        upsert(connection, models.Move, moved, keep=True)
-        upsert(connection, models.Reminder, outbox, keep=True)
 
     # ---------------------------------------------------------------- journals
 

@@ -125,7 +125,7 @@ def _over(connection: Connection, matter: Matter, guideline: Guideline) -> str:
 
 def _talked(connection: Connection, patient: str, now: datetime) -> datetime | None:
     talks = table(models.Contact)
-    mine = (talks.c.patient_id == patient) & talks.c.outcome.in_(TALKS)
+    mine = (talks.c.patient_id == patient) & talks.c.outcome.in_(TALKS) & talks.c.retracted.is_(False)
     recent = (talks.c.happened_at > now - SILENCE) & (talks.c.happened_at <= now)
     return connection.scalar(select(func.max(talks.c.happened_at)).where(mine, recent))
 

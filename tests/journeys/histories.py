@@ -13,9 +13,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pathway.calendar import local_date
-from pathway.deciding import BELONGS_TO, OUTCOMES, TRIGGERS
+from pathway.deciding import BELONGS_TO, CONTACT_OUTCOMES, OUTCOMES, TRIGGERS
 from pathway.engine import Engine
 from pathway.journal import Step
+from pathway.undoing import undo_of
 from tests.journeys.people import ENGINE, GUIDELINE, STABLE, WELL, ZONES
 from tests.memory_world import MemoryWorld
 
@@ -153,7 +154,7 @@ def decisions(draw: st.DrawFn, today: date) -> Step:
 def errands(draw: st.DrawFn, today: date) -> Step:
     """Everything that is neither a fact nor a decision about care."""
     actor = draw(st.sampled_from(("clinician", "coordinator")))
-    kind = draw(st.sampled_from(("task", "admin", "move", "correct", "retract", "new_fracture")))
+    kind = draw(st.sampled_from(("task", "admin", "talk", "move", "correct", "retract", "take_back", "new_fracture")))
     if kind == "task":
         how = draw(st.sampled_from(("done", "declined", "not_applicable")))
         code = draw(st.sampled_from(sorted(GUIDELINE.tasks)))
@@ -162,6 +163,13 @@ def errands(draw: st.DrawFn, today: date) -> Step:
         event = draw(st.sampled_from(("death", "death_correction", "withdraw", "transfer_out", "assign")))
         data = {"reason": "stated", "handover_confirmed": draw(YES), "owner": "a.nurse"}
         return Step("admin", event, data, actor)
+    if kind == "talk":
+        return Step("admin", "contact", {"outcome": draw(st.sampled_from(CONTACT_OUTCOMES))}, actor)
+    if kind == "take_back":
+        code = draw(st.sampled_from(sorted(GUIDELINE.tasks)))
+        found = {"task": {"code": code, "n": 1}, "contact": {"seq": draw(st.integers(1, 12))}}
+        what = draw(st.sampled_from(sorted(found)))
+        return Step("correct", what, found[what], actor)
     if kind == "move":
         return Step("admin", "move_site", {"timezone": draw(st.sampled_from((*ZONES, "Mars/Base")))}, actor)
     if kind == "retract":
@@ -245,6 +253,11 @@ def histories(
         if make is None and draw(st.integers(0, 2)) == 0:
             told += draw(_visits(at, path))
             continue
+        routine = seen.routine() if make is None else []
+        if routine and draw(st.integers(0, 7)) == 0:
+            n, undo = draw(st.sampled_from(routine))
+            told.append(Told(at, undo, n=n))
+            continue
         up = not may_be_down or draw(st.integers(0, 5)) > 0
         step = draw(make(today) if make else st.one_of(observations(today), decisions(today), errands(today)))
         if draw(st.integers(0, 3)) == 0:
@@ -265,3 +278,11 @@ class _Seen:
             self.world.record("P1", one.step, one.at, episode_n=one.n, catch_up=one.up)
         self.done = len(told)
         return self.world.episodes("P1")[-1].path
+
+    def routine(self) -> list[tuple[int, Step]]:
+        """What can be undone by one click, each with the episode that it is of."""
+        entries = (
+            (episode, entry) for episode in self.world.episodes("P1") for entry in self.world.journals[episode.id]
+        )
+        found = ((episode.n, undo_of(entry, episode)) for episode, entry in entries)
+        return [(n, step) for n, step in found if step is not None]

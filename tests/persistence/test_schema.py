@@ -12,7 +12,7 @@ from pathway.errors import StoreError, StoreNotReady
 from persistence import models
 from persistence.database import MIGRATIONS, Database
 from persistence.verify import verify
-from tests.journeys.people import observed
+from tests.journeys.people import happened, observed
 from tests.persistence.shelf import CARE, counts, many_in_care, rows, tell
 
 
@@ -49,7 +49,9 @@ def test_the_migrations_can_be_undone(database):
 def test_what_the_newest_migration_adds_is_filled_from_the_journals(store):
     """As if the patients had been recorded before it."""
     many_in_care(store, 3)
-    tell(store, *CARE, observed("neuro_exam", complete=True, motor_deficit=True))
+    tell(
+        store, *CARE, happened("contact", outcome="reached"), observed("neuro_exam", complete=True, motor_deficit=True)
+    )
     migrate(store.database, command.downgrade, "0002")
     store.database.upgrade()
     assert verify(store).line() == "all 4 episodes agree"

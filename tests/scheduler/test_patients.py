@@ -343,6 +343,15 @@ def test_a_call_of_yesterday_that_is_entered_today_silences(ready, sms):
     assert one(ready).because == "staff spoke to the patient on 02-Feb-2026"
 
 
+def test_a_call_that_was_taken_back_silences_nothing(ready, sms):
+    accepted(ready, "P1", Step("admin", "contact", {"outcome": "reached"}), NOW)
+    line = ready.journal("P1-1")[-1]
+    accepted(ready, "P1", Step("correct", "contact", {"seq": line.seq}), NOW)
+    run(ready, [sms])
+    assert one(ready).outcome == "sent"
+    assert verify(ready).problems == []
+
+
 def test_the_day_of_a_call_is_that_of_the_patient(ready, sms):
     """Half past four in the afternoon of the third in Los Angeles is the fourth in Greenwich."""
     accepted(ready, "P1", Step("admin", "move_site", {"timezone": "America/Los_Angeles"}), NOW)
