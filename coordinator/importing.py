@@ -11,6 +11,7 @@ from pathway.engine import Case, Outcome
 from pathway.errors import NoSuchPatient
 from pathway.journal import Refusal, Step
 from persistence.store import Person, Store
+from scheduler.freshness import IMPORT
 
 CLINICIANS_ACT = ("decide",)
 
@@ -58,6 +59,9 @@ def take_in(intake: Intake, cohort: CohortFile, on_row: Callable[[], None] = lam
         on_row()
     for concern in cohort.concerns:
         report.concerns += _take_concern(intake, concern)
+    if not intake.dry_run:
+        # So that every page can say how old its patients are.
+        intake.store.mark_job(IMPORT, intake.now.isoformat(), intake.now)
     return report
 
 
