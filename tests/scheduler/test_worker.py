@@ -33,7 +33,7 @@ from typer.testing import CliRunner
 
 from coordinator.cli import app, main
 from coordinator.settings import Settings
-from pathway.engine import Engine
+from pathway.engine import Change, Engine
 from pathway.errors import ClockWentBack, StoreNotReady
 from pathway.journal import Step
 from persistence import models
@@ -61,6 +61,7 @@ from scheduler.worker import (
     run_worker,
 )
 from tests import postgres
+from tests.memory_world import MemoryWorld
 from tests.scheduler.test_kill_nine import fired
 from tests.scheduler.test_settling import break_profile
 from tests.scheduler.ward import (
@@ -70,7 +71,6 @@ from tests.scheduler.ward import (
     LATE,
     STABLE,
     ZONE,
-    accepted,
     change,
     days,
     enrol,
@@ -138,16 +138,24 @@ def eventually(happened, seconds: float = 60.0):
 
 
 def enrol_lately(store: Store, patient: str) -> None:
-    """In care for 29 days, so that the four-week check is owed and telling somebody of it is still of use."""
-    start = utcnow() - days(29)
+    """In care for 29 days, so that the four-week check is owed and telling somebody of it is still of use.
+
+    In one transaction: workers that are at it already see all of it or nothing.
+    """
+    start, world = utcnow() - days(29), MemoryWorld(store.engine, ZONE, "default")
     fracture = {**FRACTURE, "fracture_date": f"{start - days(3):%Y-%m-%d}"}
     imaging = {**STABLE, "performed": f"{start - days(1):%Y-%m-%d}"}
-    accepted(store, Person(patient, ZONE), Step("register", data=fracture), start - timedelta(hours=3))
-    accepted(store, patient, Step("admin", "assign", {"owner": "Desk"}), start - timedelta(hours=3))
     neuro = Step("observe", "neuro_exam", {"complete": True, **CLEAR}, actor="clinician")
-    accepted(store, patient, neuro, start - timedelta(hours=2))
-    accepted(store, patient, Step("observe", "imaging", imaging), start - timedelta(hours=1))
-    accepted(store, patient, Step("decide", "start_conservative", actor="clinician"), start)
+    for step, before in (
+        (Step("register", data=fracture), 3),
+        (Step("admin", "assign", {"owner": "Desk"}), 3),
+        (neuro, 2),
+        (Step("observe", "imaging", imaging), 1),
+        (Step("decide", "start_conservative", actor="clinician"), 0),
+    ):
+        assert world.record(patient, step, start - timedelta(hours=before)) is None
+    (episode,) = world.episodes(patient)
+    store.add_histories({patient: Person(patient, ZONE)}, [Change(episode, tuple(world.journals[episode.id]))])
 
 
 class Station:
