@@ -149,6 +149,7 @@ class Database:
     def require_ready(self) -> None:
         """Raises StoreNotReady unless the schema is exactly of this version; DatabaseAway is one."""
         head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        self._require_file()
         try:
             with self.engine.connect() as connection:
                 found = MigrationContext.configure(connection).get_current_revision()
@@ -157,6 +158,13 @@ class Database:
             raise (StoreNotReady if known is StoreError else known)(f"{self.name}: {_said(error)}") from error
         if found != head:
             raise StoreNotReady(f"{self.name} is at {found or 'nothing'}, this version needs {head}")
+
+    def _require_file(self) -> None:
+        """SQLite would make an empty file where there is none, and who looks into it would find nobody there."""
+        file = None if "uri" in self.engine.url.query else self.sqlite_file
+        if file is not None and file.parent.is_dir() and not file.exists():
+            missing = FileNotFoundError(str(file))
+            raise DatabaseAway(f"{self.name} is not there; `pathway init` makes a new, empty one") from missing
 
     def close(self) -> None:
         self.engine.dispose()

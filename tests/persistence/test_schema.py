@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from pathway.errors import StoreError, StoreNotReady
 from persistence import models
-from persistence.database import MIGRATIONS, Database
+from persistence.database import MIGRATIONS, Database, DatabaseAway
 from persistence.verify import verify
 from tests.journeys.people import happened, observed
 from tests.persistence.shelf import CARE, counts, many_in_care, rows, tell
@@ -69,6 +69,8 @@ def migrate(database, direction, revision):
 
 
 def test_a_database_without_a_schema_is_not_ready(database):
+    with database.reading():
+        pass
     with pytest.raises(StoreNotReady) as refused:
         database.require_ready()
     said = f"The database is not ready for this version; run `pathway init` first: {database.name} is at nothing, "
@@ -89,6 +91,15 @@ def test_a_file_that_cannot_be_opened_is_not_ready(tmp_path):
     with pytest.raises(StoreNotReady, match="unable to open database file"):
         nowhere.require_ready()
     nowhere.close()
+
+
+def test_a_file_that_is_not_there_is_not_made_by_asking_for_it(tmp_path):
+    """SQLite only: PostgreSQL has no file of ours."""
+    missing = Database(f"sqlite:///{tmp_path / 'pathway.db'}")
+    with pytest.raises(DatabaseAway, match="is not there; `pathway init` makes a new, empty one"):
+        missing.require_ready()
+    missing.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_database_is_told_so(tmp_path):
