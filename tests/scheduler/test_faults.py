@@ -1,159 +1,48 @@
-"""The house at fault: its database down, locked, full, read only or gone, and its clocks and zones at odds.
+"""The house at fault: its database down, its connections cut, and its clocks and zones at odds.
 
 Each is a real one. Whatever it is, the daemon says so in one sentence a knock, loses and doubles nothing, and goes on
 by itself when it is over; a command says so in one sentence, with exit code 2, and leaves nothing half written.
 """
 
-import logging
 import os
-import subprocess
-import sys
 import tempfile
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, event, make_url, text, update
+from sqlalchemy import NullPool, create_engine, event, make_url, text
 
-from coordinator.cli import main
-from persistence import models
-from persistence.database import Database, PerhapsSaved
-from persistence.store import Store, table
-from persistence.verify import verify
-from scheduler.census import census
-from scheduler.clock import utcnow
-from scheduler.deliveries import UNANSWERED
+from persistence.database import Database
 from scheduler.heartbeat import Heartbeat
 from tests import postgres
-from tests.scheduler.test_heartbeat import RHYTHM, ROOT, Clock, wait_for, waiting, ward_on
-from tests.scheduler.test_kill_nine import fired
-from tests.scheduler.test_worker import QUICK, environment
-from tests.scheduler.ward import (
-    CARE,
-    CLEAR,
-    LATE,
-    REASSESS_DUE,
-    change,
-    days,
-    open_store,
-    rows,
+from tests.scheduler.faults import (
+    AWAY,
+    PATIENTS,
+    WAIT,
+    Program,
+    all_told,
+    beating,
+    complaints,
+    end_leases,
+    is_complained_of,
+    nothing_lost_or_doubled,
+    seen,
 )
-
-# Knocks as fast as they can be done, batches of one, and no digest on the way.
-BRISK = replace(RHYTHM, settle_seconds=0.05, deliver_seconds=0.05, batch=1, digest_time="23:59", nightly_time="23:59")
-BEFORE = REASSESS_DUE - days(1)
-PATIENTS = tuple(f"P{number}" for number in range(4))
-WAIT = 60.0
-EXAM = ("observe", "P1", "neuro_exam", "complete=yes", *(f"{sign}=no" for sign in CLEAR), "--as", "clinician")
-AWAY, FULL = "The database cannot be reached: ", "The disk of the database is full or faulty: "
-LOCKED, ONLY_READ = "Another program holds the database: ", "The database can only be read: "
-HELD = "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], isolation_level=None); held.execute('BEGIN IMMEDIATE')"
-
-
-# What every fault is measured by
-
-
-@contextmanager
-def beating(ward, channel, clock) -> Iterator[Heartbeat]:
-    """The daemon with its threads."""
-    heart = Heartbeat(ward, [channel], BRISK, clock, clock.passed)
-    heart.start()
-    try:
-        yield heart
-    finally:
-        heart.stop()
-
-
-def complaints(caplog) -> list[str]:
-    """What the log says of trouble: from the heartbeat alone, a sentence each, without a trace."""
-    found = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    said = [record.getMessage() for record in found]
-    assert {record.name for record in found} <= {"scheduler.heartbeat"}, said
-    assert [record.exc_info for record in found if record.exc_info] == []
-    assert [line for line in said if "\n" in line or not line.startswith("a beat must wait: ")] == []
-    return said
-
-
-def is_complained_of(caplog, sentence: str) -> None:
-    """By at least two knocks from now on, and nothing else meanwhile, but for commits of which nobody knows."""
-    before = len(complaints(caplog))
-    wait_for(lambda: len(complaints(caplog)) >= before + 2, WAIT)
-    other = {f"a beat must wait: {start}" for start in (sentence, PerhapsSaved.__doc__[:30])}
-    assert [line for line in complaints(caplog)[before:] if not line.startswith(tuple(other))] == []
-
-
-@pytest.fixture
-def pathway(monkeypatch, capsys) -> Callable[..., tuple[object, str, str]]:
-    """A command in this process: its exit code and what it said on either stream."""
-
-    def run(url: str, *words: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pathway", "--database", url, *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def refused(pathway) -> Callable[[str, str], None]:
-    """The commands that fire and that record are refused in one sentence."""
-
-    def ask(url: str, sentence: str) -> None:
-        for words in (("settle",), EXAM):
-            code, out, said = pathway(url, *words)
-            assert (code, out) == (2, ""), said
-            assert said.startswith(f"pathway: {sentence}")
-            assert said.count("\n") == 1
-
-    return ask
-
-
-def contents(store) -> list[list]:
-    return [rows(store, model) for model in (models.Episode, models.Entry, models.Timer, models.Reminder)]
-
-
-def all_told(store) -> bool:
-    return bool(fired(store)) and not waiting(store)
-
-
-def nothing_lost_or_doubled(store, sent: list[tuple[str, str]], patients=PATIENTS) -> None:
-    """Each timer once, each message once; once more only where its channel's answer could not be written down."""
-    assert verify(store).line() == f"all {len(patients)} episodes agree"
-    assert {episode for episode, _, _ in fired(store)} == {f"{patient}-1" for patient in patients}
-    assert set(fired(store).values()) == {1}
-    outcomes = {row.key: row.outcome for row in rows(store, models.Reminder)}
-    assert {key for key, _ in sent} == {key for key, outcome in outcomes.items() if outcome == "sent"}
-    unanswered = rows(store, models.Delivery, table(models.Delivery).c.answer == UNANSWERED)
-    assert (Counter(sent) - Counter(set(sent))).total() <= len(unanswered)
-    assert census(store, utcnow()).adds_up
-
-
-def end_leases(store) -> None:
-    """As if a quarter of an hour had passed: what was in hand when the database went may be tried again."""
-    change(
-        store, update(table(models.Reminder)).where(table(models.Reminder).c.outcome == "waiting").values(try_at=CARE)
-    )
+from tests.scheduler.test_heartbeat import RHYTHM, Clock, wait_for, ward_on
+from tests.scheduler.test_kill_nine import fired
+from tests.scheduler.test_worker import enrol_lately
+from tests.scheduler.ward import LATE, staff
 
 
 @pytest.fixture
 def clock():
     return Clock(LATE)
-
-
-@contextmanager
-def seen(url: str) -> Iterator[Store]:
-    """The same database as somebody else sees it."""
-    found = open_store(url)
-    yield found
-    found.database.close()
 
 
 # A PostgreSQL that stops
@@ -203,7 +92,7 @@ def server(own_server) -> Server:
 
 
 def test_a_server_that_dies_in_a_batch_is_worked_on_again_when_it_is_back(server, pigeon, clock, refused, caplog):
-    with ward_on(server.url, *PATIENTS) as ward:
+    with ward_on(server.url, *PATIENTS) as ward, seen(server.url) as other:
         dead = threading.Event()
 
         def die(_connection, _cursor, statement, *_):
@@ -211,7 +100,6 @@ def test_a_server_that_dies_in_a_batch_is_worked_on_again_when_it_is_back(server
                 server.kill()
                 dead.set()
 
-        other = open_store(server.url)
         event.listen(ward.database.engine, "before_cursor_execute", die)
         with beating(ward, pigeon, clock):
             assert dead.wait(WAIT)
@@ -220,23 +108,25 @@ def test_a_server_that_dies_in_a_batch_is_worked_on_again_when_it_is_back(server
             server.start()
             wait_for(lambda: len(fired(other)) == len(PATIENTS), WAIT)
             end_leases(other)
-            wait_for(lambda: not waiting(other), WAIT)
-        other.database.close()
+            wait_for(lambda: all_told(other), WAIT)
         nothing_lost_or_doubled(ward, pigeon.sent)
 
 
-@contextmanager
-def program(url: str, output: Path, outbox: Path) -> Iterator[subprocess.Popen]:
-    """`pathway run`, knocking each second, at all hours of all days."""
-    own = {**environment(url, {**QUICK, "batch": 1, "outbox_log": outbox}), "PYTHONUNBUFFERED": "1"}
-    with output.open("ab") as out:
-        command = [sys.executable, "-m", "coordinator", "run"]
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own}, stdout=out, stderr=out)
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def test_the_daemon_outlives_its_server_and_goes_on_with_whoever_comes_then(server, refused, tmp_path):
+    first, last = PATIENTS[:-1], PATIENTS[-1]
+    with seen(server.url) as ward, Program(server.url, tmp_path) as program:
+        staff(ward)
+        for patient in first:
+            enrol_lately(ward, patient)
+        wait_for(lambda: all_told(ward, first), WAIT)
+        server.kill()
+        program.is_complaining(AWAY)
+        refused(server.url, AWAY)
+        server.start()
+        enrol_lately(ward, last)
+        wait_for(lambda: all_told(ward), WAIT)
+        program.ends()
+        nothing_lost_or_doubled(ward, program.sent())
 
 
 # A connection that breaks
@@ -264,11 +154,13 @@ class Cutter:
             self.cut(f"pid = {connection.connection.dbapi_connection.info.backend_pid}")
 
     def cut(self, which: str) -> None:
-        """Returns when those connections to this database are gone."""
-        theirs = f"FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}"
+        """Returns when the connections that there are now are gone; others may be made meanwhile."""
+        theirs = f"datname = current_database() AND pid <> pg_backend_pid() AND {which}"
+        kill = text(f"SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE {theirs}")
+        left = text("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(:killed)")
         with self.side.connect() as connection:
-            connection.execute(text(f"SELECT pg_terminate_backend(pid) {theirs}"))
-            wait_for(lambda: connection.scalar(text(f"SELECT count(*) {theirs}")) == 0, WAIT)
+            killed = list(connection.scalars(kill))
+            wait_for(lambda: connection.scalar(left, {"killed": killed}) == 0, WAIT)
 
 
 @pytest.fixture
@@ -281,7 +173,8 @@ def test_a_connection_cut_at_any_statement_of_a_beat_loses_and_doubles_nothing(s
     with ward_on(shared, "P0", "P1") as ward, seen(shared) as other:
         heart = Heartbeat(ward, [pigeon], replace(RHYTHM, limit=1), clock, clock.passed)
         cutter, tries, cuts = Cutter(ward.database), Counter(), 0
-        for beat, done in ((heart.settle_beat, lambda: fired(other)), (heart.deliver_beat, lambda: all_told(other))):
+        told = partial(all_told, other, ("P0", "P1"))
+        for beat, done in ((heart.settle_beat, lambda: fired(other)), (heart.deliver_beat, told)):
             while not done():
                 tries[beat] += 1
                 cutter.arm(tries[beat])
@@ -294,7 +187,7 @@ def test_a_connection_cut_at_any_statement_of_a_beat_loses_and_doubles_nothing(s
 
 
 @pytest.mark.parametrize("moment", ["checkin", "begin"])
-def test_a_pool_that_is_cut_while_the_daemon_runs_is_made_anew(shared, pigeon, clock, caplog, moment):
+def test_a_pool_that_is_cut_while_the_daemon_runs_is_made_anew(shared, pigeon, clock, moment):
     """All connections at once, again and again: as one is given back between two batches, or in a transaction."""
     with ward_on(f"{shared}&application_name=daemon", *PATIENTS) as ward, seen(shared) as other:
         cutter, turns = Cutter(ward.database), Counter()
@@ -308,5 +201,5 @@ def test_a_pool_that_is_cut_while_the_daemon_runs_is_made_anew(shared, pigeon, c
         with beating(ward, pigeon, clock):
             wait_for(lambda: len(fired(other)) == len(PATIENTS) and turns[moment] >= 50, WAIT)
             end_leases(other)
-            wait_for(lambda: not waiting(other), WAIT)
+            wait_for(lambda: all_told(other), WAIT)
         nothing_lost_or_doubled(other, pigeon.sent)
