@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Update, delete, func, select, update
 
+from pathway.errors import StoreError
 from persistence import models
 from persistence.journal import dumps
 from persistence.store import Store, table
@@ -15,15 +19,33 @@ from scheduler.rows import insert_once
 
 T = TypeVar("T")
 
-# A daily job that was begun and not finished by then was killed; somebody else may begin it again.
+# The process that began a daily job and did not finish it by then was killed; somebody else may begin it again.
 ABANDONED = timedelta(hours=1)
 SETTLE = "settle"
 # Beats come every minute; what they did stays for this long.
 KEPT = timedelta(days=2)
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A daily job in the hands of one process; `since` tells it from whoever begins it later."""
+
+    job: str
+    day: date
+    since: datetime
+
+    @property
+    def slot(self) -> str:
+        return self.day.isoformat()
+
+
+# Claims of this process that are of no use any more and that its database, away just then, still shows.
+_to_give_back: WeakKeyDictionary[Store, set[_Claim]] = WeakKeyDictionary()
+
+
 def note_beat(store: Store, job: str, now: datetime, report: Mapping[str, Any]) -> None:
     """Record a job that runs many times a day, under its instant; old ones are dropped."""
+    _give_back(store)
     runs = table(models.JobRun)
     old = (runs.c.job == job) & (runs.c.slot < (now - KEPT).isoformat())
     row = _row(job, now.isoformat(), now, finished=now, report=report)
@@ -44,16 +66,21 @@ def once_a_day(
 ) -> T | None:
     """Do the work if nobody has done it on that local day; None if somebody has, or is at it.
 
-    Work that raises leaves the day free, so that the next asker tries again.
+    Work that raises leaves the day free, so that the next asker tries again. Where the database is away then, this
+    process says so as soon as it is back: with its next beat, or when it is asked for a daily job again.
     """
-    if not _begin(store, job, day, now):
-        return None
+    _give_back(store)
+    claim = _Claim(job, day, now)
     try:
+        if not _begin(store, claim):
+            return None
         found = work()
+        _set(store, job, day, finished_at=now, report=dumps({**report_of(store, job, day), **told(found)}))
     except BaseException:
-        _set(store, job, day, started_at=now - ABANDONED)
+        _to_give_back.setdefault(store, set()).add(claim)
+        with suppress(StoreError):
+            _give_back(store)
         raise
-    _set(store, job, day, finished_at=now, report=dumps({**report_of(store, job, day), **told(found)}))
     return found
 
 
@@ -83,16 +110,31 @@ def last_finished(store: Store) -> datetime | None:
         return connection.scalar(select(func.max(runs.c.finished_at)))
 
 
-def _begin(store: Store, job: str, day: date, now: datetime) -> bool:
-    runs = table(models.JobRun)
-    if done_on(store, job, day):
+def _begin(store: Store, claim: _Claim) -> bool:
+    """Whether the job is ours now; one that is finished is nobody's."""
+    if done_on(store, claim.job, claim.day):
         return False
+    runs = table(models.JobRun)
     with store.database.writing() as connection:
-        if insert_once(connection, models.JobRun, _row(job, day.isoformat(), now)):
+        if insert_once(connection, models.JobRun, _row(claim.job, claim.slot, claim.since)):
             return True
-        left = (runs.c.finished_at.is_(None)) & (runs.c.started_at <= now - ABANDONED)
-        mine = (runs.c.job == job) & (runs.c.slot == day.isoformat())
-        return connection.execute(update(runs).where(mine, left).values(started_at=now)).rowcount == 1
+        left = runs.c.started_at <= claim.since - ABANDONED
+        return connection.execute(_unfinished(claim).where(left).values(started_at=claim.since)).rowcount == 1
+
+
+def _give_back(store: Store) -> None:
+    """Raises StoreError while the database is away; then they are given back the next time."""
+    claims = _to_give_back.get(store, set())
+    for claim in tuple(claims):
+        ours = table(models.JobRun).c.started_at == claim.since
+        with store.database.writing() as connection:
+            connection.execute(_unfinished(claim).where(ours).values(started_at=claim.since - ABANDONED))
+        claims.discard(claim)
+
+
+def _unfinished(claim: _Claim) -> Update:
+    runs = table(models.JobRun)
+    return update(runs).where(runs.c.job == claim.job, runs.c.slot == claim.slot, runs.c.finished_at.is_(None))
 
 
 def _set(store: Store, job: str, day: date, **values: Any) -> None:
