@@ -1,0 +1,93 @@
+"""Every address of the site, from its own table of routes, with example values for what stands in braces.
+
+A route that is not covered here fails the tests that walk, so a new page cannot be forgotten.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from sqlalchemy import select
+
+from coordinator.web.access import ROLES, May
+from coordinator.web.doors import Door, Open
+from persistence import models
+from persistence.store import Store, table
+
+# Answers that are no page: files, parts for programs. By the path as the route writes it, with the reason.
+NO_PAGE: dict[str, str] = {}
+# Values of a query without which a page has nothing to show.
+QUERIES: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way in: its path as written, its methods, and what its door asks for; None: anybody may."""
+
+    path: str
+    methods: tuple[str, ...]
+    asks: May | None
+    doors: int
+
+
+def routes(app: FastAPI) -> list[Route]:
+    found = []
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            doors = list(_doors(route.dependant))
+            asks = next((door.permission for door in doors if isinstance(door, Door)), None)
+            found.append(Route(route.path, tuple(sorted(route.methods)), asks, len(doors)))
+    return found
+
+
+def _doors(dependant: Dependant) -> Iterator[Door | Open]:
+    for inner in dependant.dependencies:
+        if isinstance(inner.call, Door | Open):
+            yield inner.call
+        yield from _doors(inner)
+
+
+def examples(store: Store) -> dict[str, str]:
+    """What stands for each name in braces: one patient who has a bit of everything."""
+    episodes, people, rows = table(models.Episode), table(models.User), table(models.Reminder)
+    tasks = table(models.Task)
+    with store.database.reading() as connection:
+        query = select(episodes.c.patient_id, episodes.c.id, episodes.c.n, tasks.c.code, tasks.c.n.label("task_n"))
+        query = query.join(tasks, tasks.c.episode_id == episodes.c.id)
+        busy = connection.execute(query.where(tasks.c.status == "open").order_by(tasks.c.rank, episodes.c.id)).first()
+        email = connection.scalar(select(people.c.email).order_by(people.c.email))
+        key = connection.scalar(select(rows.c.key).where(rows.c.outcome == "waiting").order_by(rows.c.key))
+    assert busy is not None
+    return {
+        "patient": busy.patient_id,
+        "patient_id": busy.patient_id,
+        "episode": busy.id,
+        "n": str(busy.n),
+        "code": busy.code,
+        "task_n": str(busy.task_n),
+        "email": str(email),
+        "key": str(key),
+    }
+
+
+def pages(app: FastAPI, store: Store) -> list[tuple[str, May | None]]:
+    """The address of every page, with what its door asks for."""
+    values, found = examples(store), []
+    for route in routes(app):
+        if "GET" not in route.methods or route.path in NO_PAGE:
+            continue
+        names = re.findall(r"{(\w+)(?::path)?}", route.path)
+        missing = [name for name in names if name not in values]
+        assert not missing, f"{route.path}: tests/web/every_page.py has no example for {', '.join(missing)}"
+        path = re.sub(r"{(\w+)(?::path)?}", lambda name: values[name[1]], route.path)
+        query = QUERIES.get(route.path)
+        found.append((f"{path}?{query}" if query else path, route.asks))
+    return found
+
+
+def who_may(asks: May | None) -> list[str | None]:
+    """The roles that come in; nobody (None) where anybody may."""
+    return [None] if asks is None else [role.id for role in ROLES.values() if asks in role.may]
