@@ -1,6 +1,7 @@
 """The application: its routes, what every answer carries, and how what goes wrong is said."""
 
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,8 +59,10 @@ async def _guarded(request: Request, call_next: Next) -> Response:
     if request.method not in SAFE and not _from_our_own_page(request):
         said = _("This did not come from a page of this site, so nothing was saved.")
         return _plain(request, said, 403)
+    began = perf_counter()
     response = await call_next(request)
     response.headers.update(HEADERS)
+    response.headers["Server-Timing"] = f"app;dur={(perf_counter() - began) * 1000:.1f}"
     static = request.url.path.startswith("/static/") and "v" in request.query_params
     response.headers["Cache-Control"] = YEAR if static else "no-store"
     if house_of(request).secure:

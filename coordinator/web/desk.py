@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from coordinator.web import showing
 from coordinator.web.access import ROLES, May, Role
 from coordinator.web.house import House
+from coordinator.web.said_once import said_before, said_now, say_next
 from persistence.store import Store
 
 # A client that wants one part of a page asks for it by name, under the same address.
@@ -62,11 +63,19 @@ class Desk:
         if part and part in found.blocks:
             context = found.new_context(shown)
             return HTMLResponse("".join(found.blocks[part](context)), status, headers={"Vary": FRAGMENT})
-        return HTMLResponse(found.render(shown), status, headers={"Vary": FRAGMENT})
+        earlier = said_before(self.request)
+        self.notices += earlier
+        answer = HTMLResponse(found.render(shown), status, headers={"Vary": FRAGMENT})
+        if earlier:
+            said_now(answer)
+        return answer
 
-    def go(self, path: str) -> RedirectResponse:
-        """After something was done: look at it by GET, so that a reload does nothing twice."""
-        return RedirectResponse(local_path(path), 303)
+    def go(self, path: str, said: str = "") -> RedirectResponse:
+        """After something was done: look at it by GET, so that a reload does nothing twice. `said`: there, once."""
+        answer = RedirectResponse(local_path(path), 303)
+        if said:
+            say_next(answer, said, secure=self.house.secure)
+        return answer
 
     def query(self, **changes: Any) -> str:
         """The address of this page with some of its query changed; None takes a part out."""

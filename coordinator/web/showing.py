@@ -28,6 +28,11 @@ def instant(value: datetime | None, zone: str) -> str:
     return show_instant(value, zone).replace(" ", NBSP) if value is not None else _("Not known")
 
 
+def instant_day(value: datetime, zone: str) -> str:
+    """The day on the wall of that zone."""
+    return show_date(local(value, zone))
+
+
 def local(value: datetime, zone: str) -> date:
     return value.astimezone(zone_named(zone)).date()
 
@@ -64,6 +69,7 @@ FILTERS: dict[str, Any] = {
     "day": day,
     "weekday": weekday,
     "instant": instant,
+    "instant_day": instant_day,
     "age": age,
     "identifier": identifier,
     "gender": gender,

@@ -28,8 +28,11 @@ document.addEventListener("click", async (event) => {
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) { event.preventDefault(); event.target.closest("dialog")?.close(); }
+  if (event.target.closest("[data-print]")) print();
   if (event.target.closest("[data-help]")) $("#keys").showModal();
 });
+
+$$("[data-print]").forEach((button) => { button.hidden = false; });
 
 // Ticking all rows of a table at once.
 document.addEventListener("change", (event) => {
