@@ -132,6 +132,13 @@ def _contact(effect: Mapping[str, Any], _guideline: Guideline) -> str:
     return f"Talk with the patient: {effect['outcome'].replace('_', ' ')}{note}"
 
 
+def _look_again(effect: Mapping[str, Any], guideline: Guideline) -> str:
+    named = f"{guideline.tasks[effect['code']].title} [{effect['code']}]"
+    if effect.get("taken_back"):
+        return f"No longer set aside: {named}"
+    return f"Look again on {show_date(date.fromisoformat(effect['until']))}: {named}"
+
+
 def _refracture(effect: Mapping[str, Any], _guideline: Guideline) -> str:
     within = "within" if effect["within_12m"] else "after more than"
     return f"Further fracture {effect['days']} days after episode {effect['of']}, {within} twelve months"
@@ -162,6 +169,7 @@ SAYINGS: dict[str, Any] = {
     "duplicate_event_ignored": lambda e, _: f"The same message again, ignored [{e['id']}]",
     "site_moved": lambda e, _: f"Site moved from {e['was']} to {e['now']}",
     "contact": _contact,
+    "look_again": _look_again,
     "assigned": lambda e, _: f"Taken over by {e['owner']}",
     "refracture": _refracture,
 }

@@ -102,6 +102,17 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """Open work that a person will look at again on a local day, by the journal line that says so."""
+
+    code: str
+    n: int
+    until: date
+    because: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a patient is, and how they got into an imaging review: enough to come back to."""
 
@@ -143,6 +154,7 @@ class Episode:
     tasks: list[Task] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     contacts: list[Contact] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
     satisfied: dict[str, str] = field(default_factory=dict)
     closed: dict[str, Any] | None = None
     event_ids: list[str] = field(default_factory=list)
@@ -199,6 +211,10 @@ class Episode:
     def open_task(self, code: str) -> Task | None:
         return next((t for t in self.tasks if t.code == code and t.status != "closed"), None)
 
+    def aside(self, task: Task) -> SetAside | None:
+        """Until when that task was set aside; the day may have passed."""
+        return next((a for a in self.set_aside if (a.code, a.n) == (task.code, task.n)), None)
+
     def open_referral(self, service: str) -> Referral | None:
         return next((r for r in self.referrals if r.service == service and r.open), None)
 
@@ -228,10 +244,11 @@ _PARTS: dict[str, Any] = {
     "tasks": Task,
     "referrals": Referral,
     "contacts": Contact,
+    "set_aside": SetAside,
 }
 _LISTS = (*_PARTS, "event_ids")
 # Left out of a document while empty: documents that were written before they existed read the same.
-_LATER = ("contacts",)
+_LATER = ("contacts", "set_aside")
 
 
 def to_document(episode: Episode) -> dict[str, Any]:
@@ -295,6 +312,7 @@ _DATES = frozenset(
         "due",
         "overdue_after",
         "reminded_on",
+        "until",
         "birth_date",
         "fracture_date",
         "identification",

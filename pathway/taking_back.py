@@ -13,11 +13,13 @@ from pathway.turn import Turn
 
 
 def reopen_task(turn: Turn, _machine: Machine) -> Refusal | None:
-    """Exactly the task that a person had closed is open again, with its dates and reminders as they were."""
+    """Exactly the task that a person had closed (the latest, if no number is named) is open again, as it was."""
     code, n = str(turn.data.get("code") or ""), _number(turn.data.get("n"))
-    found = next((task for task in turn.episode.tasks if (task.code, task.n) == (code, n)), None)
-    if found is None:
-        return Refusal("STATE", f"there is no work {code!r} number {n} in this episode; nothing was saved")
+    named = [task for task in turn.episode.tasks if task.code == code and n in (None, task.n)]
+    if not named:
+        which = f" number {n}" if n is not None else ""
+        return Refusal("STATE", f"there is no work {code!r}{which} in this episode; nothing was saved")
+    found = named[-1]
     refusal = _not_theirs(turn, found) or _no_use(turn, found)
     if refusal is not None:
         return refusal

@@ -40,6 +40,7 @@ def _answer(entry: Entry, episode: Episode) -> Answer:
         ("task", "task_closed"): _task,
         ("admin", "contact"): _contact,
         ("admin", "assigned"): _owner,
+        ("admin", "look_again"): _set_aside,
     }
     if entry.refusal is not None:
         return "it was refused, so there is nothing to undo"
@@ -90,6 +91,17 @@ def _owner(entry: Entry, effect: Effect, episode: Episode) -> Answer:
     if episode.owner != effect["owner"]:
         return f"{episode.owner} has taken over since"
     return _step(entry, "admin", "assign", owner=effect["was"], instead_of=effect["owner"])
+
+
+def _set_aside(entry: Entry, effect: Effect, episode: Episode) -> Answer:
+    if effect.get("taken_back"):
+        return "this was an undo itself; set the work aside again instead"
+    if not any(aside.seq == entry.seq for aside in episode.set_aside):
+        return "this has been taken back already, or another day was set since"
+    task = episode.open_task(effect["code"])
+    if task is None or task.n != effect["n"]:
+        return "the work is not open any more"
+    return _step(entry, "admin", "look_again", code=effect["code"], until=None)
 
 
 def _step(entry: Entry, event: str, kind: str, **data: Any) -> Step:

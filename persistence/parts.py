@@ -14,6 +14,7 @@ from persistence.rows import (
     announcements,
     changed,
     contacts,
+    looks_again,
     moves,
     referral_row,
     taken_back_contacts,
@@ -27,7 +28,7 @@ def write_parts(
     connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode], guideline: Guideline
 ) -> None:
     """`loaded`: the episodes as they were read; only what differs from them is written."""
-    timers, tasks, referrals, alerts, calls, undone, moved, outbox = [], [], [], [], [], [], [], []
+    timers, tasks, referrals, alerts, calls, undone, aside, moved, outbox = [], [], [], [], [], [], [], [], []
     for change in changes:
         episode, before = change.episode, loaded.get(change.episode.id)
         timers += [timer_row(episode, t) for t in changed(before.timers if before else (), episode.timers)]
@@ -38,6 +39,7 @@ def write_parts(
             calls += contacts(episode, entry)
             undone += taken_back_contacts(episode, entry)
             moved += moves(episode, entry)
+        aside += looks_again(episode, change.entries)
         outbox += told(episode, change.entries)
     upsert(connection, models.Timer, timers)
     upsert(connection, models.Task, tasks)
@@ -45,6 +47,7 @@ def write_parts(
     upsert(connection, models.Alert, alerts, keep=True)
     upsert(connection, models.Contact, calls, keep=True)
     _retract(connection, undone)
+    upsert(connection, models.LookAgain, aside)
     upsert(connection, models.Move, moved, keep=True)
     upsert(connection, models.Reminder, outbox, keep=True)
 

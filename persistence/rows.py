@@ -1,7 +1,7 @@
 """Rows of an episode and of its parts, as the bulk statements take them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pathway.engine import Change
@@ -154,6 +154,24 @@ def taken_back_contacts(episode: Episode, entry: Entry) -> list[dict[str, Any]]:
         for effect in entry.effects
         if effect["event"] == "correction" and effect["target"] == "contact"
     ]
+
+
+def looks_again(episode: Episode, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """A row for each piece of work that was set aside. The last word counts; taken back, its day is that very day."""
+    rows = {}
+    for entry in entries:
+        for effect in entry.effects:
+            if effect["event"] == "look_again":
+                rows[effect["code"], effect["n"]] = {
+                    "episode_id": episode.id,
+                    "code": effect["code"],
+                    "n": effect["n"],
+                    "until": date.fromisoformat(effect["until"]),
+                    "because": effect["because"],
+                    "noted_by": effect.get("by") or entry.actor,
+                    "noted_at": entry.recorded_at,
+                }
+    return list(rows.values())
 
 
 def told(episode: Episode, entries: Iterable[Entry]) -> list[dict[str, Any]]:

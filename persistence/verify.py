@@ -20,7 +20,17 @@ from pathway.episode import Episode
 from pathway.journal import Entry
 from persistence import models
 from persistence.journal import FIRST, INTAKE, entry_of, line_hash
-from persistence.rows import announcements, contacts, episode_row, moves, referral_row, task_row, timer_row, told
+from persistence.rows import (
+    announcements,
+    contacts,
+    episode_row,
+    looks_again,
+    moves,
+    referral_row,
+    task_row,
+    timer_row,
+    told,
+)
 from persistence.store import Store, table
 
 PAGE = 100
@@ -88,6 +98,7 @@ PARTS: tuple[type[SQLModel], ...] = (
     models.Referral,
     models.Alert,
     models.Contact,
+    models.LookAgain,
     models.Move,
     models.Reminder,
 )
@@ -213,6 +224,7 @@ def _check_parts(store: Store, stored: _Stored, episode: Episode, entries: Seque
         "referral": ([referral_row(episode, r) for r in episode.referrals], ("service", "n")),
         "alert": ([row for e in entries for row in announcements(episode, e)], ("seq", "number")),
         "contact": ([row for e in entries for row in contacts(episode, e)], ("seq",)),
+        "look_again": (looks_again(episode, entries), ("code", "n")),
         "move": ([row for e in entries for row in moves(episode, e)], ("seq", "number")),
         "reminder": ([_issued(row) for row in told(episode, entries)], ("key",)),
     }

@@ -206,7 +206,7 @@ def decide(
 
 
 def _decision_pairs(pairs: list[str]) -> list[tuple[str, Any]]:
-    dated = ("care_start", "procedure_date")
+    dated = ("care_start", "procedure_date", "until")
     return [(name, typed_day(text) if name in dated else typed(text)) for name, text in split_pairs(pairs)]
 
 
@@ -234,8 +234,15 @@ def task(
 @app.command()
 def correct(
     patient: PatientArgument,
-    what: Annotated[str, typer.Argument(help="fracture_date, identification_date, care_start or observation.")],
-    value: Annotated[str, typer.Argument(help="The right date, or the id of the observation to retract.")],
+    what: Annotated[
+        str, typer.Argument(help="fracture_date, identification_date, care_start, observation, task or contact.")
+    ],
+    value: Annotated[
+        str,
+        typer.Argument(
+            help="The right date, or what is taken back: the observation's id, the task's code, the call's line."
+        ),
+    ],
     precision: Annotated[str | None, typer.Option("--precision", help="For a fracture date: day or month.")] = None,
     reason: Annotated[str | None, typer.Option("--reason")] = None,
     episode: EpisodeOption = None,
@@ -243,13 +250,14 @@ def correct(
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Correct an anchor date or retract an observation; the earlier entry stays in the journal.
+    """Correct an anchor date, retract an observation or a call, or open a ticked-off task again; nothing is erased.
 
     Example: pathway correct P100 fracture_date 15-Jan-2026 --reason "found on the old film"
     """
     data: dict[str, Any] = {"reason": reason} if reason else {}
-    if what == "observation":
-        data["obs_id"] = value
+    named = {"observation": "obs_id", "task": "code", "contact": "seq"}
+    if what in named:
+        data[named[what]] = value
     else:
         data["value"] = typed_day(value)
     if precision:
@@ -260,7 +268,9 @@ def correct(
 @app.command()
 def admin(
     patient: PatientArgument,
-    kind: Annotated[str, typer.Argument(help="death, death_correction, withdraw, transfer_out, move_site or assign.")],
+    kind: Annotated[
+        str, typer.Argument(help="death, death_correction, withdraw, transfer_out, move_site, assign or look_again.")
+    ],
     pairs: PairsArgument = None,
     reason: Annotated[str | None, typer.Option("--reason")] = None,
     on: Annotated[str | None, typer.Option("--on", help="The day it happened.")] = None,
@@ -269,9 +279,11 @@ def admin(
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Record a death, a withdrawal, a transfer, a move to another site, or a new owner.
+    """Record a death, a withdrawal, a transfer, a move to another site, a new owner, or a day to look at work again.
 
     Example: pathway admin P100 assign owner="B. Sample"
+
+    Example: pathway admin P100 look_again code=K-DXA until=09-Mar-2026 --reason "scan booked" (without until: undone)
     """
     data = dict(_decision_pairs(pairs or []))
     if reason:

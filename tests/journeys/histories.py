@@ -150,11 +150,14 @@ def decisions(draw: st.DrawFn, today: date) -> Step:
     return Step("decide", kind, data, draw(st.sampled_from(("clinician", "clinician", "coordinator"))))
 
 
+ERRANDS = ("task", "admin", "talk", "look_again", "move", "correct", "retract", "take_back", "new_fracture")
+
+
 @st.composite
 def errands(draw: st.DrawFn, today: date) -> Step:
     """Everything that is neither a fact nor a decision about care."""
     actor = draw(st.sampled_from(("clinician", "coordinator")))
-    kind = draw(st.sampled_from(("task", "admin", "talk", "move", "correct", "retract", "take_back", "new_fracture")))
+    kind = draw(st.sampled_from(ERRANDS))
     if kind == "task":
         how = draw(st.sampled_from(("done", "declined", "not_applicable")))
         code = draw(st.sampled_from(sorted(GUIDELINE.tasks)))
@@ -165,6 +168,9 @@ def errands(draw: st.DrawFn, today: date) -> Step:
         return Step("admin", event, data, actor)
     if kind == "talk":
         return Step("admin", "contact", {"outcome": draw(st.sampled_from(CONTACT_OUTCOMES))}, actor)
+    if kind == "look_again":
+        data = {"code": draw(st.sampled_from(sorted(GUIDELINE.tasks))), "until": draw(_around(today, 1, 16))}
+        return Step("admin", "look_again", {**data, "reason": "stated"}, actor)
     if kind == "take_back":
         code = draw(st.sampled_from(sorted(GUIDELINE.tasks)))
         found = {"task": {"code": code, "n": 1}, "contact": {"seq": draw(st.integers(1, 12))}}
