@@ -1,4 +1,4 @@
-"""Every page of the site as every role that may see it: with and without JavaScript, light and dark, wide and narrow."""
+"""Every page as every role that may see it: with JavaScript and without, light and dark, wide and narrow."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit

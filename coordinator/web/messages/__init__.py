@@ -1,0 +1,1 @@
+"""The outbox as values for screens: words for kinds and outcomes, whom a message is for, what holds it, its text."""
