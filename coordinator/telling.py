@@ -132,6 +132,18 @@ def _contact(effect: Mapping[str, Any], _guideline: Guideline) -> str:
     return f"Talk with the patient: {effect['outcome'].replace('_', ' ')}{note}"
 
 
+def _referral_progress(effect: Mapping[str, Any], _guideline: Guideline) -> str:
+    words = {
+        "acknowledged": "acknowledged",
+        "dated": "appointment",
+        "attended": "attended",
+        "letter": "letter back",
+    }
+    day = show_date(date.fromisoformat(effect["date"]))
+    was = f", not {show_date(date.fromisoformat(effect['was']))}" if effect.get("was") else ""
+    return f"Referral to {effect['service']}: {words[effect['step']]} on {day}{was}"
+
+
 def _look_again(effect: Mapping[str, Any], guideline: Guideline) -> str:
     named = f"{guideline.tasks[effect['code']].title} [{effect['code']}]"
     if effect.get("taken_back"):
@@ -170,6 +182,7 @@ SAYINGS: dict[str, Any] = {
     "site_moved": lambda e, _: f"Site moved from {e['was']} to {e['now']}",
     "contact": _contact,
     "look_again": _look_again,
+    "referral_progress": _referral_progress,
     "assigned": lambda e, _: f"Taken over by {e['owner']}",
     "refracture": _refracture,
 }

@@ -15,6 +15,7 @@ from pathway.guideline import Guideline
 from pathway.journal import Refusal
 from pathway.machine import Machine
 from pathway.moving import move
+from pathway.referral_loop import referral_progress
 from pathway.setting_aside import look_again
 from pathway.turn import Turn
 
@@ -244,6 +245,8 @@ def administer(turn: Turn, machine: Machine) -> Refusal | None:
         return _unreached(turn)
     if kind == "look_again":
         return look_again(turn)
+    if kind == "referral_progress":
+        return referral_progress(turn)
     if kind not in ("death", "death_correction", "withdraw", "transfer_out"):
         return Refusal("OUT_OF_RANGE", f"{kind!r} is not an administrative event; nothing was saved")
     refusal = _may(turn, kind) or _not_here(turn, machine, kind) or _date_of(turn)

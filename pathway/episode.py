@@ -86,6 +86,8 @@ class Referral:
     changed_at: datetime
     technique: str | None = None
     held_from: str | None = None
+    # What has come back since it was sent: (step, ISO date), in the order of pathway.referral_loop.STEPS.
+    progress: tuple[tuple[str, str], ...] = ()
 
     @property
     def open(self) -> bool:
@@ -269,7 +271,14 @@ def to_document(episode: Episode) -> dict[str, Any]:
 
 def _part_document(part: Any) -> dict[str, Any]:
     values = ((spec.name, getattr(part, spec.name)) for spec in fields(part))
-    return {name: plain(value) for name, value in values if value is not None and value != ""}
+    return {
+        name: plain(value) for name, value in values if not (value is None or value == "" or _left_out(name, value))
+    }
+
+
+def _left_out(name: str, value: Any) -> bool:
+    """A referral of which nothing has come back reads as one that was written before anything could."""
+    return name == "progress" and not value
 
 
 def from_document(document: Mapping[str, Any]) -> Episode:
@@ -296,6 +305,8 @@ def _typed(name: str, value: Any) -> Any:
         return date.fromisoformat(value)
     if name == "purposes":
         return tuple(value)
+    if name == "progress":
+        return tuple((step, day) for step, day in value)
     if name == "data":
         return _with_dates(value)
     return value

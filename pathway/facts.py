@@ -25,12 +25,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One data element: what a value must look like, in words and as a check."""
+    """One data element: what a value must look like, in words and as a check; `shape` is how a form asks for it."""
 
     expected: str
     fits: Callable[[Any], bool]
     unit: str = ""
-    is_date: bool = False
+    shape: str = "text"
+    choices: tuple[str, ...] = ()
+
+    @property
+    def is_date(self) -> bool:
+        return self.shape == "date"
 
 
 def _number(low: float, high: float, unit: str = "", *, whole: bool = False) -> Field:
@@ -40,21 +45,21 @@ def _number(low: float, high: float, unit: str = "", *, whole: bool = False) -> 
         return low <= value <= high and not (whole and value != int(value))
 
     kind = "a whole number" if whole else "a number"
-    return Field(f"{kind} from {low:g} to {high:g}{' ' + unit if unit else ''}", fits, unit)
+    return Field(f"{kind} from {low:g} to {high:g}{' ' + unit if unit else ''}", fits, unit, "number")
 
 
 def _one_of(*choices: str) -> Field:
-    return Field(f"one of {', '.join(choices)}", lambda value: value in choices)
+    return Field(f"one of {', '.join(choices)}", lambda value: value in choices, shape="one_of", choices=choices)
 
 
 def _levels(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(level in LEVELS for level in value)
 
 
-YES_NO = Field("yes or no", lambda value: isinstance(value, bool))
+YES_NO = Field("yes or no", lambda value: isinstance(value, bool), shape="yes_no")
 TEXT = Field("text", lambda value: isinstance(value, str))
-DATE = Field("a date", lambda value: isinstance(value, date), is_date=True)
-LEVEL_LIST = Field("a list of vertebral levels", _levels)
+DATE = Field("a date", lambda value: isinstance(value, date), shape="date")
+LEVEL_LIST = Field("a list of vertebral levels", _levels, shape="levels", choices=LEVELS)
 
 FIELDS: Mapping[str, Mapping[str, Field]] = {
     "neuro_exam": {

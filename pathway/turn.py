@@ -184,6 +184,10 @@ class Turn:
         self.episode.referrals[at] = replace(referral, status=status, changed_at=self.at, **changes)
         self.note("referral", service=referral.service, n=referral.n, status=status, was=referral.status)
 
+    def progress_referral(self, referral: Referral, progress: tuple[tuple[str, str], ...]) -> None:
+        at = self.episode.referrals.index(referral)
+        self.episode.referrals[at] = replace(referral, progress=progress)
+
     def end_referral(self, service: str, status: str) -> None:
         found = self.episode.open_referral(service)
         if found is not None:
