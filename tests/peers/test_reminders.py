@@ -2,13 +2,14 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from threading import Barrier
 
 import pytest
 from sqlalchemy import update
 
+from pathway.calendar import fire_instant
 from pathway.journal import Step
 from persistence import models
 from persistence.store import table
@@ -44,7 +45,7 @@ from tests.peers.house import (
     walk,
 )
 from tests.persistence.shelf import OPENED, store_on
-from tests.scheduler.ward import accepted, change, die, hire, mail_server, rows, staff
+from tests.scheduler.ward import ZONE, Pigeon, accepted, change, die, hire, mail_server, rows, staff
 
 ENTRIES, ATTEMPTS = table(models.Entry), table(models.Delivery)
 BEFORE = FOUR_WEEKS - MINUTE
@@ -94,6 +95,8 @@ def test_seed_01_after_an_outage_every_moment_has_one_outcome_and_none_is_told_t
         "engine and mail": lambda at: None,
     }
     days_down(store, length, still_works[down])
+    if (down, length) == ("mail", 40):
+        assert to_telephone(store) == ["SEEN", "SILENT"], "nobody waits for the mail to come back"
     pigeon.trouble, back = None, FOUR_WEEKS + length * DAY
     beat(store, pigeon, back, rounds=3)
 
@@ -101,6 +104,8 @@ def test_seed_01_after_an_outage_every_moment_has_one_outcome_and_none_is_told_t
     # The tasks to telephone come of the outage itself.
     of_the_pathway = [row for row in due if row.code != "K-REACH"]
     assert moments(of_the_pathway) == fell_due(length)
+    of_silence = [row for row in of_the_pathway if row.patient_id == "SILENT"]
+    assert [row.due_at for row in of_silence] == [eight_on(row.key.rpartition(":")[2]) for row in of_silence]
     outcomes = Counter(row.outcome for row in due)
     assert set(outcomes) <= {"sent", "suppressed", "too_late"}
     useful = {rule.kind: timedelta(hours=rule.useful_hours or 10**6) for rule in GUIDELINE.reminders.values()}
@@ -124,6 +129,10 @@ def test_seed_01_after_an_outage_every_moment_has_one_outcome_and_none_is_told_t
     assert BEFORE <= since <= FOUR_WEEKS
     assert until == back
     assert verify(store).problems == []
+
+
+def eight_on(day):
+    return fire_instant(date.fromisoformat(day), "08:00", ZONE)
 
 
 def handed_over(store):
@@ -153,6 +162,25 @@ def test_seed_02_jobs_that_run_twice_send_once(store, pigeon):
         beat(store, pigeon, now)
     assert len(pigeon.sent) == len(set(pigeon.sent)) == len(outbox(store)) > 0
     assert {row.outcome for row in outbox(store)} == {"sent"}
+
+
+def test_seed_02_what_one_worker_has_in_hand_another_leaves_alone(store, url):
+    """While the first letter is on its way, another worker does a whole round."""
+
+    class Slow(Pigeon):
+        def send(self, message, recipient):
+            if not self.sent:
+                with store_on(url) as other:
+                    run_deliver(other, [quick], FOUR_WEEKS, limit=1000)
+            return super().send(message, recipient)
+
+    staff(store)
+    enrol(store, "P1", "P2")
+    quick, slow = Pigeon(), Slow()
+    beat(store, slow, FOUR_WEEKS)
+    assert len(slow.sent) == 1
+    assert sorted(key for key, _ in [*slow.sent, *quick.sent]) == [row.key for row in outbox(store, outcome="sent")]
+    assert outbox(store, outcome="waiting") == []
 
 
 def test_seed_02_two_workers_at_once_fire_and_send_each_thing_once(store, url, pigeon):

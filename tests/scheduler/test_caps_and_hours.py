@@ -5,17 +5,20 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from persistence import models
 from persistence.registry import upsert
 from persistence.store import table
+from scheduler import deliveries
+from scheduler.audience import full_today
 from scheduler.channels import ChannelDown, ChannelError
 from scheduler.outbox import deliver
 from scheduler.reasons import OF_A_TASK
 from scheduler.rows import tell_staff
 from scheduler.settle import settle_all
 from scheduler.site import Site, read_holidays
+from tests.scheduler.test_heartbeat import wait_for
 from tests.scheduler.ward import Pigeon, change, days, enrol, hire, open_store, red_flag, rows, staff
 
 OUTBOX = table(models.Reminder)
@@ -146,9 +149,9 @@ def test_what_ranks_highest_gives_way_first(ward, pigeon):
 
 def test_of_one_kind_the_youngest_gives_way_first(ward, pigeon):
     for number in (3, 1, 2):
-        put(ward, "notice", number, TUESDAY - timedelta(minutes=10 - number))
+        put(ward, "notice", number, TUESDAY - timedelta(minutes=number))
     deliver(ward, [pigeon], TUESDAY, site=Site(LONDON, daily_cap=2))
-    assert letters(pigeon) == ["notice-1", "notice-2"]
+    assert letters(pigeon) == ["notice-3", "notice-2"]
 
 
 def test_an_alert_goes_out_above_the_cap_and_counts(ward, pigeon):
@@ -261,6 +264,46 @@ def test_what_was_not_handed_over_uses_up_nothing_of_the_day(ward, pigeon):
     pigeon.trouble = None
     deliver(ward, [pigeon], now, site=Site(LONDON, daily_cap=2))
     assert letters(pigeon) == ["notice-0", "notice-1"]
+
+
+def test_what_was_refused_uses_up_nothing_of_the_day_either(ward, pigeon):
+    pigeon.bad[CLIVE] = ChannelError("451 try later")
+    for number in range(3):
+        put(ward, "notice", number, TUESDAY)
+    deliver(ward, [pigeon], TUESDAY, site=Site(LONDON, daily_cap=2))
+    pigeon.bad = {}
+    deliver(ward, [pigeon], TUESDAY + timedelta(minutes=20), site=Site(LONDON, daily_cap=2))
+    assert letters(pigeon) == ["notice-0", "notice-1"]
+
+
+@pytest.mark.parametrize(("reach", "address"), [("email", CLIVE), ("phone", "+441632960001")])
+def test_a_worker_waits_until_another_has_said_whom_it_tells(ward, url, kind, reach, address):
+    """One has counted two of two and not said so yet; the other must not count before it has."""
+    people = table(models.User)
+    change(ward, update(people).where(people.c.email == CLIVE).values(phone="+441632960001"))
+    for number in range(3):
+        put(ward, "notice", number, TUESDAY)
+    pigeon, site = Pigeon(), Site(LONDON, daily_cap=2)
+    pigeon.reach = reach
+    other = open_store(url)
+    thread = threading.Thread(target=deliver, args=(other, [pigeon], TUESDAY), kwargs={"site": site, "limit": 1})
+    with ward.database.writing() as connection:
+        assert full_today(connection, [address], site, TUESDAY, "notice-1") == set()
+        for number in (1, 2):
+            deliveries.begin(connection, f"notice-{number}", "pigeon", address, "x", TUESDAY)
+        thread.start()
+        # SQLite lets in one writer at a time; on PostgreSQL the wait can be seen.
+        wait_for(lambda: kind == "sqlite" or not thread.is_alive() or somebody_waits(ward))
+    thread.join()
+    other.database.close()
+    assert pigeon.sent == []
+    assert outbox(ward)["notice-0"].because.startswith("the day's 2 messages are reached")
+
+
+def somebody_waits(store):
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with store.database.reading() as connection:
+        return connection.scalar(text(blocked)) > 0
 
 
 @pytest.mark.parametrize("reach", ["email", "phone"])

@@ -420,6 +420,22 @@ def test_a_row_taken_over_by_another_worker_is_ended_by_that_one_alone(due, pige
     assert reach(due) == []
 
 
+def test_what_a_worker_finds_out_after_its_lease_does_not_end_a_row_that_another_tries_again(due, pigeon):
+    pigeon.bad[CLIVE] = ChannelError("451 try later")
+
+    class Slow(Pigeon):
+        def send(self, message, recipient):
+            if message.key == reminder(due).key:
+                deliver(due, [pigeon], LATE + LEASE, limit=500)
+                raise GONE
+            return super().send(message, recipient)
+
+    deliver(due, [Slow("slow")], LATE, limit=500)
+    row = reminder(due)
+    assert (row.outcome, row.because, row.attempts) == ("waiting", "451 try later", 2)
+    assert reach(due) == []
+
+
 def test_a_round_that_a_slow_server_draws_out_ends_before_its_leases_do(store, monkeypatch):
     """Each letter takes three minutes, and a lease lasts for fifteen from the instant of the round."""
     staff(store)
