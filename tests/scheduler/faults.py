@@ -30,7 +30,8 @@ from tests.scheduler.ward import CARE, CLEAR, REASSESS_DUE, change, days, open_s
 BRISK = replace(RHYTHM, settle_seconds=0.05, deliver_seconds=0.05, batch=1, digest_time="23:59", nightly_time="23:59")
 BEFORE = REASSESS_DUE - days(1)
 PATIENTS = tuple(f"P{number}" for number in range(4))
-WAIT = 60.0
+# A process of ours may take half a minute to start on a busy machine, and a message that must wait waits for one.
+WAIT = 180.0
 EXAM = ("observe", "P1", "neuro_exam", "complete=yes", *(f"{sign}=no" for sign in CLEAR), "--as", "clinician")
 AWAY, FULL = "The database cannot be reached: ", "The disk of the database is full or faulty: "
 LOCKED, ONLY_READ = "Another program holds the database: ", "The database can only be read: "

@@ -1,7 +1,8 @@
-"""The house at fault: its database down, its connections cut, and its clocks and zones at odds.
+"""The house at fault: its server killed and started again, its connections cut at any moment.
 
-Each is a real one. Whatever it is, the daemon says so in one sentence a knock, loses and doubles nothing, and goes on
-by itself when it is over; a command says so in one sentence, with exit code 2, and leaves nothing half written.
+Each is a real one; test_file_faults.py has those of a file. Whatever it is, the daemon says so in one sentence a knock,
+loses and doubles nothing, and goes on by itself when it is over; a command says so in one sentence, with exit code 2,
+and leaves nothing half written.
 """
 
 import os
@@ -10,6 +11,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -114,10 +116,11 @@ def test_a_server_that_dies_in_a_batch_is_worked_on_again_when_it_is_back(server
 
 def test_the_daemon_outlives_its_server_and_goes_on_with_whoever_comes_then(server, refused, tmp_path):
     first, last = PATIENTS[:-1], PATIENTS[-1]
-    with seen(server.url) as ward, Program(server.url, tmp_path) as program:
+    with seen(server.url) as ward, ExitStack() as stack:
         staff(ward)
         for patient in first:
             enrol_lately(ward, patient)
+        program = stack.enter_context(Program(server.url, tmp_path))
         wait_for(lambda: all_told(ward, first), WAIT)
         server.kill()
         program.is_complaining(AWAY)
