@@ -128,7 +128,7 @@ def environment(url: str, settings: dict[str, object]) -> dict[str, str]:
     return {"PATHWAY_DATABASE": url} | {f"PATHWAY_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-def eventually(happened, seconds: float = 60.0):
+def eventually(happened, seconds: float = 180.0):
     """Poll other processes, for a bounded time; what it found."""
     until = utcnow() + timedelta(seconds=seconds)
     while not (found := happened()):
@@ -196,7 +196,7 @@ class Station:
             eventually(lambda worker=worker: "at work" in "".join(self.said(worker)))
             worker.terminate()
         for worker in workers:
-            worker.join(20)
+            worker.join(60)
         assert [worker.exitcode for worker in workers] == [0] * len(workers)
 
     def reads(self, query: str) -> list:
@@ -375,7 +375,7 @@ def test_a_database_that_is_away_is_waited_for_at_the_start_and_later(own_server
         enrol_lately(store, "LATER")
         eventually(lambda: len(station.fired()) > len(before) and station.at_rest())
         program.terminate()
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
         assert "Traceback" not in output.read_text()
     store.database.close()
 
