@@ -5,6 +5,7 @@ from sqlalchemy import Column, Index, String, Text, text
 from persistence.utc import UtcDateTime
 
 OPEN = "status = 'open'"
+WAITING = "status IN ('pending', 'held')"
 
 
 def instant(*, null: bool = False, index: bool = False) -> Column:
@@ -23,3 +24,8 @@ def in_code_order() -> Column:
 def if_open(name: str, *columns: str) -> Index:
     """An index of open work only: most tasks are closed, and no list asks for them."""
     return Index(name, *columns, sqlite_where=text(OPEN), postgresql_where=text(OPEN))
+
+
+def if_waiting(name: str, *columns: str) -> Index:
+    """An index of the timers that lie ahead only."""
+    return Index(name, *columns, sqlite_where=text(WAITING), postgresql_where=text(WAITING))

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from persistence.columns import if_open, in_code_order, instant, long_text
+from persistence.columns import if_open, if_waiting, in_code_order, instant, long_text
 
 
 class Patient(SQLModel, table=True):
@@ -42,8 +42,9 @@ class Episode(SQLModel, table=True):
             sqlite_where=text("next_wake_at IS NOT NULL"),
             postgresql_where=text("next_wake_at IS NOT NULL"),
         ),
-        Index("ix_episode_state", "state", "sub"),
-        Index("ix_episode_owner", "owner"),
+        # Whole, as far as lists and counts go: a row of this table is long, and most of it is the document.
+        Index("ix_episode_state", "state", "sub", "since", "owner", "id"),
+        Index("ix_episode_owner", "owner", "id", "state", "sub"),
         Index("ix_episode_zone", "zone"),
     )
     id: str = Field(primary_key=True)
@@ -77,7 +78,7 @@ class Entry(SQLModel, table=True):
     __tablename__ = "entry"
     __table_args__ = (
         Index("ux_entry_event", "patient_id", "event_id", unique=True),
-        Index("ix_entry_recorded", "recorded_at"),
+        Index("ix_entry_recorded", "recorded_at", "episode_id", "seq"),
     )
     episode_id: str = Field(primary_key=True)
     seq: int = Field(primary_key=True)
@@ -96,6 +97,7 @@ class Entry(SQLModel, table=True):
 
 class Timer(SQLModel, table=True):
     __tablename__ = "timer"
+    __table_args__ = (if_waiting("ix_timer_ahead", "due", "code", "status", "episode_id"),)
     episode_id: str = Field(primary_key=True, foreign_key="episode.id")
     code: str = Field(primary_key=True)
     due: date = Field(primary_key=True)
@@ -109,11 +111,10 @@ class Task(SQLModel, table=True):
 
     __tablename__ = "task"
     __table_args__ = (
-        Index("ix_task_open", "status", "due", "episode_id"),
         # Late work is listed by the end of its window, the rest by when it falls due: one index for each, whole.
-        if_open("ix_task_late", "rank", "overdue_after", "due", "role", "episode_id", "code", "n"),
-        if_open("ix_task_ahead", "rank", "due", "overdue_after", "role", "episode_id", "code", "n"),
-        if_open("ix_task_of", "episode_id", "rank", "due", "overdue_after", "role", "code", "n"),
+        if_open("ix_task_late", "rank", "overdue_after", "due", "role", "episode_id", "code", "n", "status"),
+        if_open("ix_task_ahead", "rank", "due", "overdue_after", "role", "episode_id", "code", "n", "status"),
+        if_open("ix_task_of", "episode_id", "rank", "due", "overdue_after", "role", "code", "n", "status"),
     )
     episode_id: str = Field(primary_key=True, foreign_key="episode.id")
     code: str = Field(primary_key=True)
@@ -152,7 +153,11 @@ class Reminder(SQLModel, table=True):
     """
 
     __tablename__ = "reminder"
-    __table_args__ = (Index("ix_reminder_waiting", "outcome", "try_at"),)
+    __table_args__ = (
+        Index("ix_reminder_waiting", "outcome", "try_at"),
+        Index("ix_reminder_outcome", "outcome", "fired_at", "key"),
+        Index("ix_reminder_fired", "fired_at", "key"),
+    )
     key: str = Field(primary_key=True)
     episode_id: str | None = Field(default=None, foreign_key="episode.id", index=True)
     patient_id: str | None = None

@@ -5,6 +5,7 @@ bring and what comes later. One after the other they are the order of urgency, a
 an index has; so a page is found by counting cells, then reading one stretch of one or two of them.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -36,6 +37,7 @@ from persistence.store import Store
 from persistence.work_item import WorkItem, work_item
 
 TASKS, EPISODES, PEOPLE = table(models.Task), table(models.Episode), table(models.Patient)
+OF_SOME = EPISODES.alias("of_some")
 LOOKS, CONTACTS = table(models.LookAgain), table(models.Contact)
 
 SIZES = (25, 50, 100, 200)
@@ -211,29 +213,33 @@ class _Listing:
     # ------------------------------------------------------------ counting
 
     def counted(self, connection: Connection) -> _Held:
-        """Each open task is looked at once: in the index alone, or with its episode where the view asks for some."""
-        open_, aside = dict[_Cell, int](), dict[_Cell, int]()
+        """Each open task is looked at once: in the index alone where that says all."""
+        open_, aside = Counter[_Cell](), Counter[_Cell]()
         for rank, part, set_aside, count in connection.execute(self._counting()):
-            into = aside if set_aside else open_
-            into[_Cell(rank, part)] = count
+            if set_aside:
+                aside[_Cell(rank, part)] += count
+            if not set_aside or not self._by_cells:
+                open_[_Cell(rank, part)] += count
         return _Held(open_, aside)
 
+    @property
+    def _by_cells(self) -> bool:
+        return self.days.agree and not self.view.of_some_episodes
+
     def _counting(self) -> Any:
-        return self._counting_once() if self._joined else self._counting_cells()
+        return self._counting_cells() if self._by_cells else self._counting_once()
 
     def _counting_once(self) -> Any:
-        """All cells in one reading of tasks with their episodes."""
+        """All cells in one reading of the tasks, each with what was set aside apart."""
         ranks = {cell.rank for cell in self.cells("all")}
         parts = case(*((self._is_in(part), part) for part in PARTS))
         each = select(TASKS.c.rank, parts.label("part"), self._aside().label("aside"))
         wanted = each.where(IS_OPEN, TASKS.c.rank.in_(ranks), *self._conditions())
         found = wanted.select_from(self._source()).subquery()
-        columns = found.c.rank, found.c.part
-        aside = select(*columns, literal(1), func.count()).where(found.c.aside).group_by(*columns)
-        return union_all(select(*columns, literal(0), func.count()).group_by(*columns), aside)
+        return select(*found.c, func.count()).group_by(*found.c)
 
     def _counting_cells(self) -> Any:
-        """Each cell as one stretch of an index; what was set aside is little, and is looked up."""
+        """Each cell as one stretch of an index, and again what of it was set aside: that is little, and looked up."""
         cells = self.cells("all")
         beside = LOOKS.join(TASKS, _same_task())
         each = [self._counted(cell, 0, TASKS).where(self._is_cell(cell)) for cell in cells]
@@ -309,23 +315,25 @@ class _Listing:
         return until_later.correlate(TASKS, EPISODES)
 
     def _conditions(self) -> list[ColumnElement[bool]]:
-        view = self.view
-        found = [TASKS.c.role == view.role] if view.role else []
-        found += [EPISODES.c.state == view.state] if view.state else []
-        found += [EPISODES.c.sub == view.sub] if view.sub else []
-        if view.owners:
-            named = EPISODES.c.owner.in_(view.owners)
-            found.append(or_(named, EPISODES.c.owner.is_(None)) if "" in view.owners else named)
-        if view.q.strip():
-            found.append(EPISODES.c.patient_id.in_(select(PEOPLE.c.id).where(fitting(view.q))))
+        found = [TASKS.c.role == self.view.role] if self.view.role else []
+        if self.view.of_some_episodes:
+            # A list of ids from an index of episodes, whose own rows are long, is made once and looked up.
+            found.append(TASKS.c.episode_id.in_(select(OF_SOME.c.id).where(*self._of_episodes())))
         return found
 
-    @property
-    def _joined(self) -> bool:
-        return self.view.of_some_episodes or not self.days.agree
+    def _of_episodes(self) -> list[ColumnElement[bool]]:
+        view = self.view
+        found = [OF_SOME.c.state == view.state] if view.state else []
+        found += [OF_SOME.c.sub == view.sub] if view.sub else []
+        if view.owners:
+            named = OF_SOME.c.owner.in_(view.owners)
+            found.append(or_(named, OF_SOME.c.owner.is_(None)) if "" in view.owners else named)
+        if view.q.strip():
+            found.append(OF_SOME.c.patient_id.in_(select(PEOPLE.c.id).where(fitting(view.q))))
+        return found
 
     def _source(self) -> FromClause:
-        return self._with_episode() if self._joined else TASKS
+        return TASKS if self.days.agree else self._with_episode()
 
     def _with_episode(self) -> FromClause:
         return TASKS.join(EPISODES, EPISODES.c.id == TASKS.c.episode_id)

@@ -21,6 +21,7 @@ from pathway.errors import PathwayError
 from pathway.guideline import Guideline
 from persistence import models
 from persistence.store import Store, table
+from persistence.work_page import IS_OPEN
 from persistence.worklist import full_name
 from scheduler.salt import SALT, keyed, salt_in, salt_of
 
@@ -200,7 +201,7 @@ def _open_tasks(guideline: Guideline, feed: Feed) -> Any:
         select(EPISODES.c.id, EPISODES.c.state, EPISODES.c.zone)
         .add_columns(TASKS.c.code, TASKS.c.n, TASKS.c.due, TASKS.c.overdue_after)
         .join_from(TASKS, EPISODES, TASKS.c.episode_id == EPISODES.c.id)
-        .where(TASKS.c.status == "open", TASKS.c.code.in_(codes), *_whose(guideline, feed))
+        .where(IS_OPEN, TASKS.c.code.in_(codes), *_whose(guideline, feed))
     )
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.journeys import repeatable
+from tests.persistence.cohorts import fill
 from tests.persistence.shelf import store_on
 
 repeatable.load()
@@ -23,4 +24,12 @@ def two_desks(url):
 def shelf(new_url):
     """One store for a whole module: its tests use patients of their own."""
     with store_on(new_url()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cohort(new_url):
+    """A whole service for a whole module, to be read only."""
+    with store_on(new_url()) as found:
+        fill(found)
         yield found

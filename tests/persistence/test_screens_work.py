@@ -15,8 +15,8 @@ from persistence.work_item import WorkItem, work_item
 from persistence.work_page import PARTS, TABS, View, work_counts, work_page
 from persistence.worklist import worklist
 from tests.journeys.people import GUIDELINE, examined, happened
-from tests.persistence.cohorts import EVENING, MORNING, fill, open_tasks
-from tests.persistence.shelf import CARE, OPENED, rows, statements, store_on, tell
+from tests.persistence.cohorts import EVENING, MORNING, open_tasks
+from tests.persistence.shelf import CARE, OPENED, rows, statements, tell
 
 WEEK = timedelta(days=7)
 VIEWS = {
@@ -33,13 +33,6 @@ VIEWS = {
     "a name": {"q": "demo"},
     "all at once": {"role": "coordinator", "owners": ("B. Hughes (demo)",), "state": "ACUTE_ASSESSMENT"},
 }
-
-
-@pytest.fixture(scope="module")
-def cohort(new_url):
-    with store_on(new_url()) as found:
-        fill(found)
-        yield found
 
 
 @cache

@@ -30,6 +30,7 @@ def upgrade() -> None:
     _viewing()
     _columns()
     _open_work()
+    _lists()
     _names()
     _fill_from_the_journals()
 
@@ -134,7 +135,7 @@ def _viewing() -> None:
 
 def _columns() -> None:
     op.add_column("episode", sa.Column("since", UtcDateTime(), nullable=False, server_default=NEVER))
-    op.create_index("ix_episode_owner", "episode", ["owner"])
+    op.create_index("ix_episode_owner", "episode", ["owner", "id", "state", "sub"])
     op.add_column("task", sa.Column("rank", sa.Integer(), nullable=False, server_default="1"))
     op.create_index("ix_episode_zone", "episode", ["zone"])
     op.add_column("contact", sa.Column("retracted", sa.Boolean(), nullable=False, server_default=sa.false()))
@@ -143,13 +144,27 @@ def _columns() -> None:
 def _open_work() -> None:
     """Indexes of open work only: most tasks are closed, and no list asks for them."""
     orders = {
-        "ix_task_late": ("rank", "overdue_after", "due", "role", "episode_id", "code", "n"),
-        "ix_task_ahead": ("rank", "due", "overdue_after", "role", "episode_id", "code", "n"),
-        "ix_task_of": ("episode_id", "rank", "due", "overdue_after", "role", "code", "n"),
+        "ix_task_late": ("rank", "overdue_after", "due", "role", "episode_id", "code", "n", "status"),
+        "ix_task_ahead": ("rank", "due", "overdue_after", "role", "episode_id", "code", "n", "status"),
+        "ix_task_of": ("episode_id", "rank", "due", "overdue_after", "role", "code", "n", "status"),
     }
     is_open = sa.text("status = 'open'")
     for name, columns in orders.items():
         op.create_index(name, "task", list(columns), sqlite_where=is_open, postgresql_where=is_open)
+    op.drop_index("ix_task_open", table_name="task")
+
+
+def _lists() -> None:
+    """Indexes that hold all that a list or a count looks at."""
+    op.drop_index("ix_episode_state", table_name="episode")
+    op.create_index("ix_episode_state", "episode", ["state", "sub", "since", "owner", "id"])
+    op.drop_index("ix_entry_recorded", table_name="entry")
+    op.create_index("ix_entry_recorded", "entry", ["recorded_at", "episode_id", "seq"])
+    waits = sa.text("status IN ('pending', 'held')")
+    ahead = ["due", "code", "status", "episode_id"]
+    op.create_index("ix_timer_ahead", "timer", ahead, sqlite_where=waits, postgresql_where=waits)
+    op.create_index("ix_reminder_outcome", "reminder", ["outcome", "fired_at", "key"])
+    op.create_index("ix_reminder_fired", "reminder", ["fired_at", "key"])
 
 
 def _names() -> None:
@@ -231,6 +246,14 @@ def downgrade() -> None:
     for name in ("birth_date", "name_key"):
         op.drop_index(f"ix_patient_{name}", table_name="patient")
     op.drop_column("patient", "name_key")
+    for name in ("ix_reminder_fired", "ix_reminder_outcome"):
+        op.drop_index(name, table_name="reminder")
+    op.drop_index("ix_timer_ahead", table_name="timer")
+    op.drop_index("ix_entry_recorded", table_name="entry")
+    op.create_index("ix_entry_recorded", "entry", ["recorded_at"])
+    op.drop_index("ix_episode_state", table_name="episode")
+    op.create_index("ix_episode_state", "episode", ["state", "sub"])
+    op.create_index("ix_task_open", "task", ["status", "due", "episode_id"])
     for name in ("ix_task_of", "ix_task_ahead", "ix_task_late"):
         op.drop_index(name, table_name="task")
     op.drop_column("task", "rank")
