@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from coordinator.web import layout, text
-from coordinator.web.doors import Elsewhere, Forbidden, house_of
+from coordinator.web.doors import Elsewhere, Forbidden, Locked, house_of
 from coordinator.web.house import STATIC, House
+from coordinator.web.kept import kept_of
 from coordinator.web.pages import ROUTERS
+from coordinator.web.pages.locked import lock_page
 from coordinator.web.text import _
 from pathway.errors import PathwayError
 
@@ -45,6 +47,7 @@ def create_app(house: House) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(_guarded)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.exception_handler(Locked)(_locked)
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(Forbidden)(_forbidden)
     app.exception_handler(PathwayError)(_refused)
@@ -88,6 +91,14 @@ def _plain(request: Request, said: str, status: int) -> HTMLResponse:
 
 async def _elsewhere(request: Request, error: Elsewhere) -> Response:
     return error.response
+
+
+async def _locked(request: Request, error: Locked) -> Response:
+    """A form that met the lock is not lost: its fields wait on the page that asks for the password."""
+    if request.method in SAFE:
+        return error.response
+    meant_for = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return lock_page(request, house_of(request), kept_of(meant_for, await request.form()))
 
 
 async def _forbidden(request: Request, error: Forbidden) -> Response:

@@ -13,14 +13,18 @@ from coordinator.web.signing_in import browser_of, note_use
 from persistence.accounts import Accounts
 
 # Pages that work while the password must be changed, or they could not be reached at all.
-ALWAYS = ("/account", "/sign-out")
+ALWAYS = ("/account", "/account/password", "/sign-out")
 
 
 class Elsewhere(Exception):
-    """The answer is at another address: sign in first, or unlock."""
+    """The answer is at another address: sign in first, or change the password."""
 
     def __init__(self, response: RedirectResponse) -> None:
         self.response = response
+
+
+class Locked(Elsewhere):
+    """The browser was idle for too long. What a form brought is kept until the password was shown again."""
 
 
 class Forbidden(Exception):
@@ -31,10 +35,11 @@ class Door:
     """A dependency that gives the desk of a request, or sends whoever may not be there away.
 
     `quiet`: asking here is no sign of a person, so that a page that polls does not keep a browser unlocked.
+    `even_locked`: only for signing out.
     """
 
-    def __init__(self, permission: May, *, quiet: bool = False) -> None:
-        self.permission, self.quiet = permission, quiet
+    def __init__(self, permission: May, *, quiet: bool = False, even_locked: bool = False) -> None:
+        self.permission, self.quiet, self.even_locked = permission, quiet, even_locked
 
     def __call__(self, request: Request) -> Desk:
         house = house_of(request)
@@ -42,8 +47,8 @@ class Door:
         browser = browser_of(accounts, request, now, timedelta(minutes=house.settings.idle_minutes))
         if browser is None:
             raise Elsewhere(_asked_first("/sign-in", request))
-        if browser.locked:
-            raise Elsewhere(_asked_first("/locked", request))
+        if browser.locked and not self.even_locked:
+            raise Locked(_asked_first("/locked", request))
         me = browser.colleague
         if me.must_change and request.url.path not in ALWAYS:
             raise Elsewhere(RedirectResponse("/account", 303))
@@ -55,9 +60,9 @@ class Door:
         return Desk(request, house, now, me)
 
 
-def needs(permission: May, *, quiet: bool = False) -> Any:
+def needs(permission: May, *, quiet: bool = False, even_locked: bool = False) -> Any:
     """The door as a parameter's default: `desk: Desk = needs(May.SEE_WORK)`."""
-    return Depends(Door(permission, quiet=quiet))
+    return Depends(Door(permission, quiet=quiet, even_locked=even_locked))
 
 
 class Open:

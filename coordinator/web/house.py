@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from coordinator.settings import Settings
 from coordinator.web import showing, text
 from coordinator.web.access import ROLES, May
+from coordinator.web.first_code import FirstCode
+from coordinator.web.hospital import Hospital
 from persistence.store import Store
 
 STATIC = Path(__file__).parent / "static"
@@ -20,17 +22,20 @@ STATIC = Path(__file__).parent / "static"
 @dataclass(frozen=True)
 class House:
     """`simulation`: nothing here is real, and every page says so. `demo`: people may sign in without a password,
-    from this machine only."""
+    from this machine only. `first_code`: what lets somebody make the first account, while there is none."""
 
     store: Store
     settings: Settings
     clock: Callable[[], datetime]
     simulation: bool = False
     demo: bool = False
+    first_code: FirstCode | None = None
     templates: Environment = field(init=False)
+    hospital: Hospital | None = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "templates", _environment(self))
+        object.__setattr__(self, "hospital", Hospital.of(self.settings))
 
     @property
     def secure(self) -> bool:

@@ -10,6 +10,7 @@ from pwdlib import PasswordHash
 
 from coordinator.web.access import ROLES
 from coordinator.web.desk import Colleague
+from coordinator.web.text import _
 from persistence.accounts import Accounts
 
 COOKIE = "pathway_session"
@@ -47,9 +48,9 @@ def hash_password(password: str) -> str:
 def password_fault(password: str, email: str) -> str | None:
     """Why it may not be used, in one sentence; None when it may. Length counts, composition does not."""
     if len(password) < SHORTEST:
-        return f"A password needs at least {SHORTEST} characters; nothing was saved."
+        return _("A password needs at least %(count)s characters; nothing was saved.", count=SHORTEST)
     if password.casefold() in (email.casefold(), email.partition("@")[0].casefold() * 2):
-        return "A password may not be the address; nothing was saved."
+        return _("A password may not be the address; nothing was saved.")
     return None
 
 
@@ -65,10 +66,39 @@ def check_password(accounts: Accounts, email: str, password: str) -> bool:
     return True
 
 
+def tried(accounts: Accounts, email: str, password: str, request: Request, now: datetime) -> bool:
+    """One try to sign in: noted, and after too many of them refused whatever the password is.
+
+    A refused one takes as long and is told in the same words, so nobody learns from it what is locked and what wrong.
+    It is not counted, or whoever goes on trying would keep the colleague out for ever.
+    """
+    address = address_of(request)
+    waiting = must_wait(accounts, email, address, now)
+    fits = check_password(accounts, email, password) and not waiting
+    if not waiting:
+        accounts.note_attempt(email, address, now, ok=fits)
+    return fits
+
+
+def not_signed_in() -> str:
+    minutes = int(WINDOW.total_seconds() // 60)
+    return _(
+        "Address and password do not fit together, or there were too many attempts: after %(tries)s wrong ones wait "
+        "%(minutes)s minutes, or ask an administrator.",
+        tries=PER_ACCOUNT,
+        minutes=minutes,
+    )
+
+
 def must_wait(accounts: Accounts, email: str, address: str, now: datetime) -> bool:
     """Too many failures of late, for the account or from the address."""
     for_account, from_address = accounts.failures(now - WINDOW, email=email, address=address)
     return for_account >= PER_ACCOUNT or from_address >= PER_ADDRESS
+
+
+def one_time_password() -> str:
+    """Made to be read out once and changed at once."""
+    return "-".join(secrets.token_hex(2) for _part in range(4))
 
 
 def begin(accounts: Accounts, email: str, request: Request, now: datetime) -> str:

@@ -1,5 +1,43 @@
 """The pages, a router each."""
 
-from coordinator.web.pages import reminders, selected, sign_in, today
+from coordinator.web.pages import (
+    account,
+    accounts,
+    ahead,
+    board,
+    cohort,
+    find,
+    first_run,
+    hospital,
+    locked,
+    pathway,
+    patient,
+    record,
+    red_flags,
+    register,
+    reminders,
+    selected,
+    sign_in,
+    today,
+)
 
-ROUTERS = (sign_in.router, today.router, selected.router, reminders.router)
+ROUTERS = (
+    sign_in.router,
+    hospital.router,
+    locked.router,
+    first_run.router,
+    account.router,
+    accounts.router,
+    today.router,
+    selected.router,
+    reminders.router,
+    ahead.router,
+    patient.router,
+    record.router,
+    red_flags.router,
+    register.router,
+    find.router,
+    pathway.router,
+    board.router,
+    cohort.router,
+)

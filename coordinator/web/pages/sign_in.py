@@ -28,15 +28,9 @@ def sign_in(
     next: str = Form("/"),
     house: House = anybody(),
 ) -> Response:
-    accounts, now, email = Accounts(house.store.database), house.clock(), email.strip().lower()
-    address = signing_in.address_of(request)
-    if signing_in.must_wait(accounts, email, address, now):
-        said = _("Too many attempts: wait a quarter of an hour, or ask an administrator.")
-        return _form(request, house, next, said=said, email=email, status=429)
-    fits = signing_in.check_password(accounts, email, password)
-    accounts.note_attempt(email, address, now, ok=fits)
-    if not fits:
-        said = _("This address and password do not fit together; nobody was signed in.")
+    accounts, email = Accounts(house.store.database), email.strip().lower()
+    if not signing_in.tried(accounts, email, password, request, house.clock()):
+        said = _("Nobody was signed in. %(why)s", why=signing_in.not_signed_in())
         return _form(request, house, next, said=said, email=email, status=401)
     return enter(request, house, email, next)
 
@@ -53,7 +47,7 @@ def demo_sign_in(request: Request, email: str = Form(""), next: str = Form("/"),
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, desk: Desk = needs(May.OWN_ACCOUNT, quiet=True)) -> Response:
+def sign_out(request: Request, desk: Desk = needs(May.OWN_ACCOUNT, quiet=True, even_locked=True)) -> Response:
     secret = request.cookies[signing_in.COOKIE]
     accounts = Accounts(desk.store.database)
     accounts.end(desk.now, "signed out", email=desk.me.email, secret_hash=signing_in.hashed(secret))
@@ -67,11 +61,19 @@ def enter(request: Request, house: House, email: str, wanted: str) -> Response:
     accounts = Accounts(house.store.database)
     found = accounts.find(email)
     assert found is not None
-    secret = signing_in.begin(accounts, email, request, house.clock())
-    path = local_path(wanted)
-    answer = RedirectResponse(path if path != "/" else ROLES[found.role].home, 303)
-    answer.set_cookie(signing_in.COOKIE, secret, httponly=True, secure=house.secure, samesite="strict", path="/")
+    answer = RedirectResponse(local_path(wanted) if local_path(wanted) != "/" else ROLES[found.role].home, 303)
+    keep_signed_in(answer, request, house, email)
     return answer
+
+
+def keep_signed_in(answer: Response, request: Request, house: House, email: str) -> None:
+    """A new secret for the browser; whoever was signed in there before no longer is."""
+    accounts, now = Accounts(house.store.database), house.clock()
+    before = request.cookies.get(signing_in.COOKIE)
+    if before:
+        accounts.end_browser(signing_in.hashed(before), now, "signed in anew")
+    secret = signing_in.begin(accounts, email, request, now)
+    answer.set_cookie(signing_in.COOKIE, secret, httponly=True, secure=house.secure, samesite="strict", path="/")
 
 
 def _form(
@@ -84,6 +86,8 @@ def _form(
         "said": said,
         "email": email,
         "demo_people": accounts.all() if house.demo else (),
+        "hospital": house.hospital,
+        "nobody_yet": not accounts.any(),
         "me": None,
         "desk": None,
     }

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _account()
     _sign_in()
     _attempt()
+    _account_change()
     _viewing()
     _columns()
     _open_work()
@@ -116,6 +117,22 @@ def _attempt() -> None:
     )
     op.create_index("ix_attempt_email", "attempt", ["email", "at"])
     op.create_index("ix_attempt_address", "attempt", ["address", "at"])
+
+
+def _account_change() -> None:
+    op.create_table(
+        "account_change",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("was", sa.String(), nullable=False),
+        sa.Column("became", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_account_change_at"), "account_change", ["at"])
+    op.create_index(op.f("ix_account_change_email"), "account_change", ["email"])
 
 
 def _viewing() -> None:
@@ -260,5 +277,5 @@ def downgrade() -> None:
     op.drop_index("ix_episode_zone", table_name="episode")
     op.drop_index("ix_episode_owner", table_name="episode")
     op.drop_column("episode", "since")
-    for name in ("viewing", "attempt", "sign_in", "account", "look_again", "move"):
+    for name in ("viewing", "account_change", "attempt", "sign_in", "account", "look_again", "move"):
         op.drop_table(name)

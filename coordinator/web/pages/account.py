@@ -1,0 +1,139 @@
+"""One's own account: the password, the keyboard, and the browsers one is signed in with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from coordinator.web import signing_in
+from coordinator.web.access import May
+from coordinator.web.desk import Desk
+from coordinator.web.doors import needs
+from coordinator.web.pages.sign_in import keep_signed_in
+from coordinator.web.said_once import say_next
+from coordinator.web.text import _, counted
+from persistence.accounts import Accounts
+
+router = APIRouter()
+SHOWN = 16
+# The first that fits: nearly every browser also claims to be the ones after it.
+PROGRAMS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A browser in which one is signed in. `id`: the first signs of its hash, which opens nothing."""
+
+    id: str
+    what: str
+    address: str
+    began_at: datetime
+    seen_at: datetime
+    this_one: bool
+
+
+@router.get("/account")
+def account(desk: Desk = needs(May.OWN_ACCOUNT)) -> Response:
+    return _page(desk)
+
+
+@router.post("/account/password")
+def change_password(
+    request: Request,
+    desk: Desk = needs(May.OWN_ACCOUNT),
+    old_password: str = Form(""),
+    new_password: str = Form(""),
+    again_password: str = Form(""),
+) -> Response:
+    accounts, email = Accounts(desk.store.database), desk.me.email
+    if not signing_in.tried(accounts, email, old_password, request, desk.now):
+        return _page(desk, 401, _("The old password does not fit; the password is as it was."))
+    fault = signing_in.password_fault(new_password, email)
+    if new_password != again_password:
+        fault = _("The new password was typed in two ways; the password is as it was.")
+    if new_password == old_password:
+        fault = _("That is the old password again; nothing was saved.")
+    if fault:
+        return _page(desk, 422, fault)
+    known = signing_in.hash_password(new_password)
+    accounts.set_password(email, known, must_change=False, at=desk.now, by=email)
+    answer = desk.go("/account")
+    keep_signed_in(answer, request, desk.house, email)
+    said = _("The password was changed; every other browser was signed out.")
+    say_next(answer, said, secure=desk.house.secure)
+    return answer
+
+
+@router.post("/account/shortcuts")
+def shortcuts(desk: Desk = needs(May.OWN_ACCOUNT), on: str = Form("")) -> Response:
+    Accounts(desk.store.database).change(desk.me.email, shortcuts=on == "1")
+    said = _("Keyboard shortcuts are on.") if on == "1" else _("Keyboard shortcuts are off.")
+    return desk.go("/account", said)
+
+
+@router.post("/account/browsers")
+def end_browsers(desk: Desk = needs(May.OWN_ACCOUNT), which: str = Form("")) -> Response:
+    """One of one's own browsers, or all but this one."""
+    accounts, email, mine = Accounts(desk.store.database), desk.me.email, _this_one(desk)
+    if which == "others":
+        ended = accounts.end(desk.now, "ended from another browser", email=email, but=mine)
+    else:
+        meant = [row.secret_hash for row in accounts.browsers(email) if row.secret_hash[:SHOWN] == which]
+        ended = sum(accounts.end(desk.now, "ended by hand", email=email, secret_hash=name) for name in meant)
+        if mine in meant:
+            return RedirectResponse("/sign-in", 303)
+    return desk.go("/account", counted("%(num)s browser was signed out.", "%(num)s browsers were signed out.", ended))
+
+
+def _page(desk: Desk, status: int = 200, fault: str = "") -> Response:
+    accounts = Accounts(desk.store.database)
+    found = accounts.find(desk.me.email)
+    assert found is not None
+    return desk.page(
+        "account.html",
+        status,
+        fault=fault,
+        by_password=found.password_hash is not None,
+        by_hospital=found.subject is not None,
+        hospital=desk.house.hospital,
+        browsers=_browsers(desk, accounts),
+    )
+
+
+def _browsers(desk: Desk, accounts: Accounts) -> Sequence[Browser]:
+    mine = _this_one(desk)
+    return [
+        Browser(
+            row.secret_hash[:SHOWN],
+            browser_name(row.browser),
+            row.address or _("Not known"),
+            row.began_at,
+            row.seen_at,
+            row.secret_hash == mine,
+        )
+        for row in accounts.browsers(desk.me.email)
+        if desk.now - row.began_at <= signing_in.LONGEST
+    ]
+
+
+def browser_name(agent: str) -> str:
+    """What a browser calls itself, cut down to the two words by which its owner knows it."""
+    program = next((word for sign, word in PROGRAMS if sign in agent), "")
+    system = next((word for sign, word in SYSTEMS if sign in agent), "")
+    if program and system:
+        return _("%(program)s on %(system)s", program=program, system=system)
+    return program or system or agent or _("Not known")
+
+
+def _this_one(desk: Desk) -> str:
+    return signing_in.hashed(desk.request.cookies[signing_in.COOKIE])
