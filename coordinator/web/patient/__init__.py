@@ -1,0 +1,1 @@
+"""The patient's page as values: banner, work, timeline, referrals, and every form that records something."""
