@@ -42,7 +42,7 @@ def _tell_entry(entry: Entry, guideline: Guideline) -> Iterator[Told]:
         yield Told(
             entry.recorded_at,
             entry.occurred_at,
-            said(effect, guideline),
+            said({**effect, "line": entry.seq}, guideline),
             who,
             because=tuple(_as_list(effect.get("because"))),
             cites=tuple(effect.get("cites", ())),
@@ -121,7 +121,7 @@ def _correction(effect: Mapping[str, Any], guideline: Guideline) -> str:
     if effect["target"] == "task":
         return f"Taken back: the closing of {guideline.tasks[effect['code']].title} [{effect['code']}]"
     if effect["target"] == "contact":
-        return f"Taken back: the talk with the patient ({effect['outcome'].replace('_', ' ')})"
+        return f"Taken back: the talk with the patient ({effect['outcome'].replace('_', ' ')}) [line {effect['seq']}]"
     was, now = (date.fromisoformat(effect[k]) if effect.get(k) else None for k in ("was", "now"))
     target = effect["target"].replace("_", " ")
     return f"Corrected: {target} from {show_date(was)} to {show_date(now)}"
@@ -129,7 +129,7 @@ def _correction(effect: Mapping[str, Any], guideline: Guideline) -> str:
 
 def _contact(effect: Mapping[str, Any], _guideline: Guideline) -> str:
     note = f": {effect['note']}" if effect.get("note") else ""
-    return f"Talk with the patient: {effect['outcome'].replace('_', ' ')}{note}"
+    return f"Talk with the patient: {effect['outcome'].replace('_', ' ')}{note} [line {effect['line']}]"
 
 
 def _referral_progress(effect: Mapping[str, Any], _guideline: Guideline) -> str:

@@ -54,5 +54,6 @@ def test_a_ticked_off_task_and_a_call_are_taken_back(desk):
     desk("correct", "P1", "task", "K-DXA", "--reason", "the wrong patient")
     assert "open already" in desk("correct", "P1", "task", "K-DXA", code=2)
     desk("call", "P1", "reached")
+    assert "Talk with the patient: reached [line 5]" in desk("patient", "P1")
     desk("correct", "P1", "contact", "5")
     assert "taken back already" in desk("correct", "P1", "contact", "5", code=2)
