@@ -22,6 +22,7 @@ from persistence.store import Store
 from scheduler.clock import utcnow
 from scheduler.heartbeat import Heartbeat
 from scheduler.one_process import alone_on
+from scheduler.simulated import SimulatedClock
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -51,11 +52,18 @@ def serve_on(
     host, port = _address(settings)
     if demo and not (simulation and host in LOOPBACK):
         fail("--demo signs people in without a password: it needs a database made by demo, on this machine only.")
-    clock = utcnow if simulated is None else lambda: simulated
+    clock = _clock(store, simulated) if simulation else utcnow
     house = House(store, settings, clock, simulation=simulation, demo=demo)
     say(f"Open http://{host}:{port}/ in a browser; stop with Ctrl-C.")
     with _engine(store, settings, wanted=with_engine):
         uvicorn.run(create_app(house), host=host.strip("[]"), port=port, log_level="warning", server_header=False)
+
+
+def _clock(store: Store, simulated: datetime | None) -> SimulatedClock:
+    """A clock that people may move: it stands at `simulated`, else runs on from now, never before the last line."""
+    with store.database.reading() as connection:
+        begin = store.last_recorded(connection)
+    return SimulatedClock(utcnow if simulated is None else lambda: simulated, begin)
 
 
 def _address(settings: Settings) -> tuple[str, int]:
