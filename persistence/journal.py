@@ -5,7 +5,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from pathway.journal import Entry, Refusal, Step, plain
+from persistence import models
+from persistence.registry import table
 
 FIRST = "0" * 64
 INTAKE = "intake"
@@ -28,6 +32,11 @@ def step_document(step: Step) -> dict[str, Any]:
         "number": step.number,
     }
     return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def by_person(name: str) -> ColumnElement[bool]:
+    """Whether a line says that this person recorded it."""
+    return table(models.Entry).c.step.contains(f'"by":{dumps(name)},', autoescape=True)
 
 
 def row_of(entry: Entry, episode_id: str, patient: str, previous: str, event_id: str | None) -> dict[str, Any]:
