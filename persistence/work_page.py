@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from persistence import models
 from persistence.dialects import DaysBetween, InCodeOrder
+from persistence.last_contact import Contacted, last_contacts
 from persistence.local_days import LocalDays, local_days
 from persistence.names import full_name
 from persistence.registry import table
@@ -38,7 +39,7 @@ from persistence.work_item import WorkItem, work_item
 
 TASKS, EPISODES, PEOPLE = table(models.Task), table(models.Episode), table(models.Patient)
 OF_SOME = EPISODES.alias("of_some")
-LOOKS, CONTACTS = table(models.LookAgain), table(models.Contact)
+LOOKS = table(models.LookAgain)
 
 SIZES = (25, 50, 100, 200)
 PARTS = ("late", "due", "week", "later")
@@ -75,14 +76,6 @@ class View:
     @property
     def of_some_episodes(self) -> bool:
         return bool(self.state or self.sub or self.owners or self.q.strip())
-
-
-@dataclass(frozen=True, slots=True)
-class Contacted:
-    """The latest contact with a patient that still stands."""
-
-    at: datetime
-    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +125,7 @@ def work_page(store: Store, at: datetime, view: View, *, page: int = 1, size: in
         found: list[Any] = []
         for cell, offset, count in held.stretches(view.tab, (page - 1) * size, size):
             found += listing.stretch(connection, cell, offset, count)
-        contacts = _last_contacts(connection, [row.patient_id for row in found])
+        contacts = last_contacts(connection, [row.patient_id for row in found])
     rows = tuple(_row(store, listing.days, row, contacts) for row in found)
     return Page(rows, held.counts(), held.total(view.tab), page, size)
 
@@ -390,12 +383,3 @@ def _item(store: Store, days: LocalDays, row: Any) -> WorkItem:
         **{name: getattr(row, name) for name in ("code", "due", "overdue_after", "opened_at")},
     }
     return work_item(store.engine.guideline, found, days.on(row.zone))
-
-
-def _last_contacts(connection: Connection, patients: list[str]) -> dict[str, Contacted]:
-    newest = (CONTACTS.c.happened_at.desc(), CONTACTS.c.seq.desc())
-    number = func.row_number().over(partition_by=CONTACTS.c.patient_id, order_by=newest).label("number")
-    standing = select(CONTACTS.c.patient_id, CONTACTS.c.happened_at, CONTACTS.c.outcome, number)
-    found = standing.where(CONTACTS.c.patient_id.in_(set(patients)), ~CONTACTS.c.retracted).subquery()
-    query = select(found.c.patient_id, found.c.happened_at, found.c.outcome).where(found.c.number == 1)
-    return {row.patient_id: Contacted(row.happened_at, row.outcome) for row in connection.execute(query)}
