@@ -1,9 +1,10 @@
 """Commands that take files in, and the free text that a person must read."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from coordinator.cli.base import AsOfOption, ByOption, JsonOption, app, known_at, opened
 from coordinator.cli.output import REFUSED, day, fail, grid, progress, say, show_json
@@ -28,7 +29,22 @@ LOOKS = {
 }
 
 
-@app.command(name="import")
+class CsvUnlessSaid(TyperGroup):
+    """`pathway import FILE.csv` is older than its sisters and stays as it was."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["csv", *args]
+        return super().parse_args(ctx, args)
+
+
+imports = typer.Typer(
+    cls=CsvUnlessSaid, no_args_is_help=True, rich_markup_mode=None, help="Take files in: a spreadsheet, or FHIR."
+)
+app.add_typer(imports, name="import")
+
+
+@imports.command(name="csv")
 def import_(
     file: Annotated[Path, typer.Argument(help="A cohort spreadsheet saved as CSV.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")] = False,
@@ -45,7 +61,9 @@ def import_(
 ) -> None:
     """Take in a cohort file: good rows go in, bad rows are named and written to a file that can be fixed.
 
-    Example: pathway import examples/cohort.csv --dry-run
+    Example: pathway import csv examples/cohort.csv --dry-run
+
+    The word csv may be left out: pathway import examples/cohort.csv
     """
     data = _bytes_of(file)
     if suggest:
