@@ -5,14 +5,15 @@ this very browser asked. Nobody is let in by anything less, and no account is ma
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
-from authlib.integrations.base_client.errors import OAuthError  # type: ignore[import-untyped]  # it ships no types
-from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]  # it ships no types
+from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]  # it ships no types
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
@@ -21,6 +22,8 @@ from coordinator.settings import Settings
 from coordinator.web.text import _
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
+SCOPE = "openid email profile"
+METHODS = "token_endpoint_auth_methods_supported"
 LEEWAY = 60
 ASKED_FOR = timedelta(minutes=10)
 PATIENCE = 10
@@ -69,11 +72,19 @@ class Hospital:
         """The provider's address to go to, and what the browser keeps meanwhile. Raises NotProven."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _part in range(3))
         asked = Asked(state, nonce, verifier, wanted)
-        with self._speaking(back) as client:
+        with self._speaking() as client:
             endpoint = self._described(client)["authorization_endpoint"]
-            address, _state = client.create_authorization_url(
-                endpoint, state=asked.state, code_verifier=asked.verifier, nonce=asked.nonce
-            )
+        question = {
+            "response_type": "code",
+            "client_id": self.client,
+            "redirect_uri": back,
+            "scope": SCOPE,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": create_s256_code_challenge(verifier),
+            "code_challenge_method": "S256",
+        }
+        address = httpx.URL(endpoint).copy_merge_params(question)
         claims = {"state": asked.state, "nonce": asked.nonce, "verifier": asked.verifier, "wanted": wanted}
         until = int((now + ASKED_FOR).timestamp())
         return str(address), jwt.encode({"alg": "HS256"}, {**claims, "exp": until}, self._key)
@@ -95,22 +106,35 @@ class Hospital:
             raise NotProven(_("The answer belongs to another question than this browser asked."))
         if "error" in answer or not answer.get("code"):
             raise NotProven(_("%(name)s let nobody in.", name=self.name))
-        with self._speaking(back) as client:
+        with self._speaking() as client:
             described = self._described(client)
-            token = self._token(client, described, answer["code"], asked)
+            token = self._token(client, described, answer["code"], asked, back)
             keys = self._get(client, described["jwks_uri"])
         return self._proven(token, keys, asked, now)
 
-    def _token(self, client: OAuth2Client, described: Mapping[str, Any], code: str, asked: Asked) -> str:
-        if "client_secret_basic" not in described.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
-            client.token_endpoint_auth_method = "client_secret_post"
-        try:
-            found = client.fetch_token(described["token_endpoint"], code=code, code_verifier=asked.verifier)
-        except OAuthError as error:
-            raise NotProven(_("%(name)s let nobody in.", name=self.name)) from error
-        if not isinstance(found.get("id_token"), str):
+    def _token(self, client: httpx.Client, described: Mapping[str, Any], code: str, asked: Asked, back: str) -> str:
+        """The signed word of the provider in exchange for the code, which is good once."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": back,
+            "code_verifier": asked.verifier,
+            "client_id": self.client,
+        }
+        basic = "client_secret_basic" in described.get(METHODS, ["client_secret_basic"])
+        if self.secret and not basic:
+            form["client_secret"] = self.secret
+        # Both parts are escaped before they are joined, or a colon in one of them would cut it short.
+        known = httpx.BasicAuth(quote(self.client, safe=""), quote(self.secret, safe=""))
+        auth = known if self.secret and basic else httpx.USE_CLIENT_DEFAULT
+        answer = client.post(described["token_endpoint"], data=form, auth=auth)
+        if 400 <= answer.status_code < 500:
+            raise NotProven(_("%(name)s let nobody in.", name=self.name))
+        answer.raise_for_status()
+        token = answer.json().get("id_token")
+        if not isinstance(token, str):
             raise NotProven(_("%(name)s did not say who it is.", name=self.name))
-        return found["id_token"]
+        return token
 
     def _proven(self, token: str, keys: Mapping[str, Any], asked: Asked, now: datetime) -> Person:
         rules = jwt.JWTClaimsRegistry(
@@ -138,44 +162,27 @@ class Hospital:
 
     # ------------------------------------------------------------ speaking
 
-    def _speaking(self, back: str) -> "_Speaking":
-        return _Speaking(self, back)
+    @contextmanager
+    def _speaking(self) -> Iterator[httpx.Client]:
+        """A connection to the provider; whatever goes wrong on it is one sentence."""
+        try:
+            with httpx.Client(timeout=PATIENCE) as client:
+                yield client
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            said = _("%(name)s does not answer. Sign in with a password, or try again later.", name=self.name)
+            raise NotProven(said) from error
 
-    def _described(self, client: OAuth2Client) -> Mapping[str, Any]:
+    def _described(self, client: httpx.Client) -> Mapping[str, Any]:
         found = self._get(client, f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         if found.get("issuer") != self.issuer or not all(isinstance(found.get(name), str) for name in needed):
             raise NotProven(_("%(name)s does not describe itself as this program expects.", name=self.name))
         return found
 
-    def _get(self, client: OAuth2Client, address: str) -> Mapping[str, Any]:
-        answer = client.request("GET", address, withhold_token=True)
+    def _get(self, client: httpx.Client, address: str) -> Mapping[str, Any]:
+        answer = client.get(address)
         answer.raise_for_status()
         found = answer.json()
         if not isinstance(found, dict):
             raise ValueError(address)
         return found
-
-
-class _Speaking:
-    """A connection to the provider, closed afterwards; whatever goes wrong on it is one sentence."""
-
-    def __init__(self, hospital: Hospital, back: str) -> None:
-        self.name = hospital.name
-        self.client = OAuth2Client(
-            hospital.client,
-            hospital.secret or None,
-            scope="openid email profile",
-            redirect_uri=back,
-            code_challenge_method="S256",
-            timeout=PATIENCE,
-        )
-
-    def __enter__(self) -> OAuth2Client:
-        return self.client
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self.client.close()
-        if isinstance(error, httpx.HTTPError | ValueError):
-            said = _("%(name)s does not answer. Sign in with a password, or try again later.", name=self.name)
-            raise NotProven(said) from error
