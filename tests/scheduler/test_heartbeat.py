@@ -33,7 +33,7 @@ from tests.scheduler.ward import LATE, REASSESS_DUE, ZONE, Pigeon, days, enrol, 
 ROOT = Path(__file__).resolve().parents[2]
 RHYTHM = Rhythm(settle_seconds=3600, deliver_seconds=3600, zone=ZONE)
 # A process of ours may take half a minute to start on a busy machine.
-PATIENCE = 120
+PATIENCE = 180
 DAEMON = """
     import sys
     from pathlib import Path
@@ -48,8 +48,10 @@ DAEMON = """
             print("sent", message.key, flush=True)
 
     url, log = sys.argv[1:]
+    # One settling each, so that two are two daemons at work; what must wait is looked at again at once.
+    rhythm = Rhythm(settle_seconds=3600, deliver_seconds=1)
     try:
-        Heartbeat(open_store(url), [Announcing(Path(log))], Rhythm()).run()
+        Heartbeat(open_store(url), [Announcing(Path(log))], rhythm).run()
     except Exception as error:
         sys.exit(f"{type(error).__name__}: {error}")
     print("stopped", flush=True)
