@@ -89,7 +89,8 @@ def each_stay() -> Subquery:
     """Each arrival in a state from another, with the next arrival of that episode somewhere else."""
     arrived = MOVES.c.from_state.is_distinct_from(MOVES.c.to_state)
     next_one = func.lead(MOVES.c.moved_at).over(partition_by=MOVES.c.episode_id, order_by=(MOVES.c.seq, MOVES.c.number))
-    query = select(MOVES.c.to_state.label("state"), MOVES.c.moved_at, next_one.label("left_at")).where(arrived)
+    columns = MOVES.c.episode_id, MOVES.c.to_state.label("state"), MOVES.c.moved_at
+    query = select(*columns, next_one.label("left_at")).where(arrived)
     return query.subquery("stays")
 
 
