@@ -1,7 +1,7 @@
 """The record of jobs that ran. For a daily job it is also what makes it happen once, whoever asks."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -102,6 +102,26 @@ def report_of(store: Store, job: str, day: date) -> dict[str, Any]:
 def keep_report(store: Store, job: str, day: date, report: Mapping[str, Any]) -> None:
     """Progress of a daily job, so that whoever begins it again goes on where it stopped."""
     _set(store, job, day, report=dumps(report))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job that happened: when it ended (None: it has not), and what it reported."""
+
+    job: str
+    started_at: datetime
+    finished_at: datetime | None
+    report: Mapping[str, Any]
+
+
+def latest_runs(store: Store, jobs: Iterable[str], limit: int = 20) -> list[Run]:
+    """The last runs of those jobs, the newest first."""
+    runs = table(models.JobRun)
+    query = select(runs).where(runs.c.job.in_(list(jobs))).order_by(runs.c.started_at.desc(), runs.c.job).limit(limit)
+    with store.database.reading() as connection:
+        return [
+            Run(row.job, row.started_at, row.finished_at, json.loads(row.report)) for row in connection.execute(query)
+        ]
 
 
 def last_finished(store: Store) -> datetime | None:

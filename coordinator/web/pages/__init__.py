@@ -4,7 +4,9 @@ from coordinator.web.pages import (
     account,
     accounts,
     ahead,
+    audit,
     board,
+    census,
     cohort,
     find,
     first_run,
@@ -40,4 +42,6 @@ ROUTERS = (
     pathway.router,
     board.router,
     cohort.router,
+    census.router,
+    audit.router,
 )
