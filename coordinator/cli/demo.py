@@ -1,6 +1,7 @@
 """`pathway demo`: eighteen months of synthetic patients through the real engine, and the morning that follows."""
 
 import re
+import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,14 @@ import typer
 
 from coordinator.cli.base import SIMULATION, app, is_simulation, session
 from coordinator.cli.output import console, fail, grid, marked, progress, say
+from coordinator.cli.serving import serve_on
 from coordinator.demo_cohort import build
 from coordinator.patient import patient_page
 from coordinator.settings import Settings
+from coordinator.web.access import ROLES
 from coordinator.wiring import new_engine
 from pathway.calendar import show_date, show_instant
+from persistence.accounts import Accounts
 from persistence.database import Database
 from persistence.store import Store
 from persistence.worklist import WorkItem, worklist
@@ -31,8 +35,12 @@ def demo(
     patients: Annotated[int, typer.Option("--patients", min=1, max=5000)] = 300,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same people.")] = 7,
     svg: Annotated[Path | None, typer.Option("--svg", help="Also save what is printed as a picture.")] = None,
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Then serve the screens, on this machine; the default in a terminal."),
+    ] = None,
 ) -> None:
-    """Build a database of synthetic patients and show the morning's work.
+    """Build a database of synthetic patients and show the morning's work, on screens where somebody is looking.
 
     Example: pathway demo --patients 300
     """
@@ -55,11 +63,24 @@ def demo(
             )
         store.mark_job(SIMULATION, "demo", now)
         store.suppress_waiting(now - HISTORY, "history of the demo, told to nobody", now)
+        make_accounts(store, now)
+        if svg is None and (serve if serve is not None else sys.stdin.isatty() and sys.stdout.isatty()):
+            _show_short(store, settings, now)
+            serve_on(store, settings, demo=True, with_engine=False, simulated=now if session.simulated else None)
+            return
         _show(store, settings, now, url)
     finally:
         store.database.close()
     if svg is not None:
         svg.write_text(_self_contained(console.export_svg(title="pathway demo")), encoding="utf-8")
+
+
+def make_accounts(store: Store, now: datetime) -> None:
+    """Somebody of every role, plainly made up, without a password: only a demo lets them in."""
+    accounts = Accounts(store.database)
+    for role in ROLES.values():
+        row = {"email": f"demo-{role.id}@example.org", "must_change": False, "shortcuts": True}
+        accounts.add({**row, "made_at": now, "made_by": "demo"}, name=f"Demo {role.title} (made up)", role=role.id)
 
 
 def _fresh(url: str) -> Store:
@@ -79,15 +100,17 @@ def _fresh(url: str) -> Store:
     return Store(database, new_engine())
 
 
-def _show(store: Store, settings: Settings, now: datetime, url: str) -> None:
-    items = worklist(store, now)
+def _show_short(store: Store, settings: Settings, now: datetime) -> None:
     say(f"Simulation: every person here is made up. {show_instant(now, settings.zone)}", style="bold reverse")
     states = Counter(store.engine.guideline.states[e.state].title for e in store.episodes())
     say("Where they are: " + ", ".join(f"{state} {count}" for state, count in states.most_common()))
+    say("Census: " + jobs.run_census(store, now, zone=settings.zone).line())
     say()
-    say("Census", style="bold")
-    say("  " + jobs.run_census(store, now, zone=settings.zone).line())
-    say()
+
+
+def _show(store: Store, settings: Settings, now: datetime, url: str) -> None:
+    items = worklist(store, now)
+    _show_short(store, settings, now)
     say("\n".join(digest(store, now, "coordinator").text().splitlines()[:12]))
     say()
     urgent = [item for item in items if item.when != "upcoming"]
@@ -136,6 +159,7 @@ def _show_one(store: Store, now: datetime, patient: str) -> None:
 
 def _show_next(url: str) -> None:
     say("What to try next", style="bold")
+    say(f"  pathway --database {url} serve --demo       the same on screens")
     say(f"  export PATHWAY_DATABASE={url}")
     say("  pathway worklist --role clinician           who needs a clinician")
     say("  pathway preview --days 14                   what fires if nobody acts")

@@ -1,9 +1,12 @@
 """Commands for the screens: serve them, and give colleagues accounts to sign in with."""
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from socket import AF_INET, AF_INET6, create_server
+from socket import socket as Socket
 from typing import Annotated
 
 import typer
@@ -14,6 +17,7 @@ from coordinator.cli.output import fail, say, show_json
 from coordinator.settings import Settings
 from coordinator.web.access import ROLES
 from coordinator.web.app import create_app
+from coordinator.web.first_code import FirstCode
 from coordinator.web.house import House
 from coordinator.web.signing_in import hash_password, password_fault
 from coordinator.wiring import open_channels, open_rhythm
@@ -47,16 +51,35 @@ def serve(
 def serve_on(
     store: Store, settings: Settings, *, demo: bool, with_engine: bool, simulated: datetime | None = None
 ) -> None:
-    """Raises nothing for a port that is taken: the server says so and the command ends."""
+    """Until stopped. Where nobody has an account yet, the code for the first one is printed, for this process only."""
     simulation = is_simulation(store)
     host, port = _address(settings)
     if demo and not (simulation and host in LOOPBACK):
         fail("--demo signs people in without a password: it needs a database made by demo, on this machine only.")
     clock = _clock(store, simulated) if simulation else utcnow
-    house = House(store, settings, clock, simulation=simulation, demo=demo)
-    say(f"Open http://{host}:{port}/ in a browser; stop with Ctrl-C.")
-    with _engine(store, settings, wanted=with_engine):
-        uvicorn.run(create_app(house), host=host.strip("[]"), port=port, log_level="warning", server_header=False)
+    code, first_code = (None, None) if Accounts(store.database).any() else FirstCode.drawn()
+    house = House(store, settings, clock, simulation=simulation, demo=demo, first_code=first_code)
+    with _listening(host, port) as socket, _engine(store, settings, wanted=with_engine):
+        address = settings.web_url or f"http://{host}:{socket.getsockname()[1]}"
+        say(f"Open {address}/ in a browser; stop with Ctrl-C.")
+        if code is not None:
+            say(f"Nobody has an account yet. Make the first one at {address}/first-run with the code {code}")
+        server = uvicorn.Server(uvicorn.Config(create_app(house), log_level="warning", server_header=False))
+        # Stopped by Ctrl-C it has ended as it was meant to.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[socket])
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[Socket]:
+    bare = host.strip("[]")
+    try:
+        socket = create_server((bare, port), family=AF_INET6 if ":" in bare else AF_INET)
+    except OSError as error:
+        said = os.strerror(error.errno) if error.errno else str(error)
+        fail(f"{host}:{port} cannot be used ({said}); name another in PATHWAY_WEB_ADDRESS; nothing was started.")
+    with socket:
+        yield socket
 
 
 def _clock(store: Store, simulated: datetime | None) -> SimulatedClock:
@@ -95,25 +118,23 @@ def _engine(store: Store, settings: Settings, *, wanted: bool) -> Iterator[None]
 def account(
     email: Annotated[str | None, typer.Argument(help="Address of a colleague; leave out to list accounts.")] = None,
     name: Annotated[str, typer.Option("--name", help="How journals and pages call them.")] = "",
-    role: Annotated[str, typer.Option("--role", help=f"One of {', '.join(ROLES)}.")] = "coordinator",
+    role: Annotated[
+        str | None, typer.Option("--role", help=f"One of {', '.join(ROLES)}; a new colleague is a coordinator.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a colleague an account, or a new password. It is asked for, or read from standard input in a pipe.
 
     Example: pathway account a.sample@example.org --name "A. Sample" --role lead
     """
-    if role not in ROLES:
+    if role is not None and role not in ROLES:
         fail(f"--role {role!r} is not one of {', '.join(ROLES)}; nothing was saved.")
     if email is not None and "@" not in email.strip("@"):
         fail(f"{email!r} is not an e-mail address; nothing was saved.")
     with opened() as (store, _settings, now):
         accounts = Accounts(store.database)
         if email is not None:
-            email = email.lower()
-            password = _password(email)
-            store.keep_user(email, name or email, role, active=True)
-            made = {"email": email, "password_hash": hash_password(password), "must_change": False}
-            accounts.keep({**made, "shortcuts": True, "made_at": now, "made_by": "command line"})
+            _keep_account(store, email.lower(), name, role, now)
         found = [row for row in accounts.all() if row.account]
     if as_json:
         show_json([{"email": row.email, "name": row.name, "role": row.role, "active": row.active} for row in found])
@@ -122,6 +143,21 @@ def account(
         say(f"{row.role:<14} {row.name} <{row.email}>{'' if row.active else ' (inactive)'}")
     if not found:
         say("Nobody can sign in yet. Make an administrator: pathway account NAME@HOSPITAL --role administrator")
+
+
+def _keep_account(store: Store, email: str, name: str, role: str | None, now: datetime) -> None:
+    """A new account, or a new password for an old one; name and role of that stay unless others are given."""
+    accounts, by = Accounts(store.database), "command line"
+    known, found = hash_password(_password(email)), accounts.find(email)
+    if found is None:
+        made = {"email": email, "password_hash": known, "must_change": False, "shortcuts": True}
+        accounts.add({**made, "made_at": now, "made_by": by}, name=name or email, role=role or "coordinator")
+        return
+    accounts.set_role(email, role or found.role, at=now, by=by)
+    accounts.set_active(email, active=True, at=now, by=by)
+    accounts.set_password(email, known, must_change=False, at=now, by=by)
+    if name and name != found.name:
+        store.keep_user(email, name, role or found.role, active=True)
 
 
 def _password(email: str) -> str:
