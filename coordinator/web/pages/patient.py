@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from coordinator.web import recording
 from coordinator.web.access import May
 from coordinator.web.desk import Desk, local_path
+from coordinator.web.diagram import Diagram, diagram
 from coordinator.web.doors import needs
 from coordinator.web.patient import referrals
 from coordinator.web.patient.deciding import decision_words, question_words
@@ -48,6 +49,7 @@ def show_patient(desk: Desk, view: PatientView, status: int = 200, *, saved: str
         status,
         view=view,
         writes=writes,
+        picture=_picture(desk, view),
         saved=recording.saved(desk, saved),
         titles=kind_title,
         decision_words=lambda kind: decision_words().get(kind) or spaced(kind),
@@ -57,6 +59,13 @@ def show_patient(desk: Desk, view: PatientView, status: int = 200, *, saved: str
         steps=referrals.step_words(),
         **shown,
     )
+
+
+def _picture(desk: Desk, view: PatientView) -> Diagram:
+    """The pathway with the patient in it, and the ways that are open now."""
+    current = view.current
+    possible = {rule for choice in current.choices if choice.possible for rule in choice.rules}
+    return diagram(desk.store.engine.guideline, here=current.episode.path, possible=possible)
 
 
 @router.post("/undo")

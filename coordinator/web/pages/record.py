@@ -11,7 +11,8 @@ from coordinator.web.access import May
 from coordinator.web.desk import FRAGMENT, Desk, local_path
 from coordinator.web.doors import needs
 from coordinator.web.pages.patient import note_view, with_saved
-from coordinator.web.patient import observing, registering, sheet, wording
+from coordinator.web.patient import observing, registering, sheet, todo, wording
+from coordinator.web.patient.deciding import decision_words
 from coordinator.web.patient.menu import menu
 from coordinator.web.patient.questions import Answers, Form, blank, read
 from coordinator.web.patient.sheet import Sheet
@@ -31,12 +32,25 @@ TYPED = Depends(_sent)
 
 
 @router.get("/patient/{patient}/record")
-def what_to_record(patient: str, episode: int | None = None, desk: Desk = needs(May.RECORD)) -> Response:
+def what_to_record(
+    patient: str, episode: int | None = None, task: str = "", desk: Desk = needs(May.RECORD)
+) -> Response:
+    """Everything that can be recorded; first of all what finishes the work that the address names."""
     case, found = sheet.opened(desk, patient, episode)
     note_view(desk, patient, "record")
-    shown = sheet.banner(desk.store, case)
-    standing = sheet.standing(found, desk.store.journal(found.id), desk.now)
-    return desk.page("record.html", banner=shown, standing=standing, episode=found, groups=menu(desk, found))
+    entries, engine = desk.store.journal(found.id), desk.store.engine
+    all_work = todo.cards(found, entries, engine.guideline, engine.profile(found.profile), found.today(desk.now))
+    return desk.page(
+        "record.html",
+        banner=sheet.banner(desk.store, case),
+        standing=sheet.standing(found, entries, desk.now),
+        episode=found,
+        cards=[card for card in all_work if card.task.code == task],
+        groups=menu(desk, found),
+        sheet=FRAGMENT in desk.request.headers,
+        titles=wording.kind_title,
+        decision_words=lambda kind: decision_words().get(kind) or wording.spaced(kind),
+    )
 
 
 @router.get("/patient/{patient}/record/{event}/{kind}")

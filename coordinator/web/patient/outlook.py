@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from coordinator.telling import tell
+from coordinator.consequences import Consequence, consequences, preview_of
 from coordinator.web.text import _
 from pathway.engine import Case, Engine
 from pathway.episode import Episode
-from pathway.guideline import Guideline
 from pathway.journal import Entry, Refusal, Step
 from pathway.undoing import undo_of
 
@@ -33,18 +32,20 @@ class Outlook:
 
 def outlook(engine: Engine, case: Case, steps: Sequence[Step], at: datetime, n: int | None) -> Outlook:
     """The steps one after the other, as if they were saved now."""
-    lines: list[Entry] = []
+    told: list[Consequence] = []
+    effects: list[Mapping[str, Any]] = []
     consequential = False
     for step in steps:
-        outcome = engine.record(case, step, at, episode_n=n)
+        outcome = preview_of(engine, case, step, at, n)
         if outcome.refusal is not None:
             return Outlook(outcome.refusal, consequential=False)
+        told += consequences(outcome, engine.guideline)
         for change in outcome.changes:
             fresh = _caused_now(change.entries)
-            lines += fresh
+            effects += [effect for entry in fresh for effect in entry.effects]
             consequential |= any(_lasting(entry, change.episode) for entry in fresh)
         case = _after(case, [change.episode for change in outcome.changes])
-    return _told(lines, engine.guideline, consequential=consequential)
+    return _grouped(told, effects, consequential=consequential)
 
 
 def _caused_now(entries: Sequence[Entry]) -> list[Entry]:
@@ -62,17 +63,15 @@ def _after(case: Case, changed: Sequence[Episode]) -> Case:
     return replace(case, episodes=list(known.values()))
 
 
-def _told(lines: Sequence[Entry], guideline: Guideline, *, consequential: bool) -> Outlook:
+def _grouped(told: Sequence[Consequence], effects: Sequence[Mapping[str, Any]], *, consequential: bool) -> Outlook:
     groups: dict[str, list[str]] = {"moves": [], "opens": [], "closes": [], "more": []}
-    for told in tell(list(lines), guideline):
-        if told.mark in GROUPS:
-            groups[GROUPS[told.mark]].append(told.what)
-    effects = [effect for entry in lines for effect in entry.effects]
+    for one in told:
+        groups[GROUPS.get(one.mark, "more")].append(one.words)
     return Outlook(
         None,
         consequential,
         tells=tuple(dict.fromkeys(_who_is_told(effects))),
-        alarm=any(effect["event"] == "alert" for effect in effects),
+        alarm=any(one.urgent for one in told),
         **{name: tuple(dict.fromkeys(said)) for name, said in groups.items()},
     )
 
@@ -84,16 +83,6 @@ GROUPS = {
     "task_resumed": "opens",
     "task_closed": "closes",
     "task_suspended": "closes",
-    "referral": "more",
-    "task_redated": "more",
-    "timer_cancelled": "more",
-    "timer_superseded": "more",
-    "timer_set": "more",
-    "timer_fired": "more",
-    "correction": "more",
-    "values_refused": "more",
-    "refracture": "more",
-    "site_moved": "more",
 }
 
 

@@ -55,7 +55,7 @@ class Answers:
     faults: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        return self.typed.get(name, [""])[0]
+        return next(iter(self.typed.get(name, ())), "")
 
 
 def blank(form: Form) -> Answers:
