@@ -27,6 +27,15 @@ class Fault:
         return f"{self.place}: {self.because}."
 
 
+def printable(text: str) -> str:
+    """What a file says, as it may be shown on a terminal: no line breaks, no control codes, no half characters."""
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in text)
+
+
+def shown(place: Place) -> Place:
+    return Place(printable(place.file), place.line, printable(place.resource))
+
+
 @dataclass
 class Findings:
     """What is said about an import: faults refuse something, notes do not. Bounded, whatever the files hold."""
@@ -38,13 +47,13 @@ class Findings:
 
     def refuse(self, place: Place, because: str) -> None:
         if len(self.faults) < self.longest:
-            self.faults.append(Fault(place, because))
+            self.faults.append(Fault(shown(place), printable(because)))
         else:
             self.faults_more += 1
 
     def note(self, text: str) -> None:
         if len(self.notes) < self.longest:
-            self.notes.append(text)
+            self.notes.append(printable(text))
 
     @property
     def refused(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from coordinator.fhir.codes import Codes, Coding
 from coordinator.fhir.relevance import is_withdrawn, speaks_of_fracture
 from coordinator.fhir.sorting import Item
-from coordinator.fhir.values import When, all_words, codings, first_when, levels_said, status_of, words_of
+from coordinator.fhir.values import When, all_words, codings, first_when, levels_said, listed, status_of, words_of
 
 INDEX_LEVELS = ("L1", "L2")
 OPEN = ("active", "recurrence", "relapse")
@@ -44,7 +44,7 @@ class Fracture:
 
     @property
     def open(self) -> bool:
-        return self.clinical in OPEN and self.ended is None
+        return self.clinical in OPEN
 
     @property
     def level(self) -> str:
@@ -116,7 +116,7 @@ def fracture_of(item: Item, codes: Codes, zone: str) -> Fracture | None:
 
 def _body_sites(resource: Any, codes: Codes) -> Iterator[tuple[str, str]]:
     """Level and words of each bodySite."""
-    for concept in resource.get("bodySite") or ():
+    for concept in listed(resource, "bodySite"):
         level = next((codes.body_sites[c] for c in codings(concept, codes) if c in codes.body_sites), "")
         yield level, words_of(concept).lower()
 

@@ -72,10 +72,13 @@ def _of_the_person(event: Event, who: Who | None, today: date) -> Iterator[str]:
     if who.birth is None:
         yield "date of birth unknown"
         return
+    if who.birth.day > today:
+        yield "date of birth in the future"
+        return
     at = onset_day(event) or today
     if at < add_months(who.birth.day, ADULT):
         yield "a child"
-    elif at > add_months(who.birth.day, OLDEST):
+    elif add_months(who.birth.day, OLDEST) < at:
         yield "an age of more than 120 years"
     if who.birth.precision != "day":
         yield f"date of birth only known as {who.birth.precision}"
@@ -90,7 +93,7 @@ def _of_the_condition(event: Event, today: date) -> Iterator[str]:
     first = event.first
     if first.clinical not in OPEN:
         yield _STATUS.get(first.clinical, first.clinical)
-    elif first.ended is not None:
+    elif first.ended is not None and first.ended.day <= today:
         yield f"ended on {show_date(first.ended.day)}"
     if first.verification not in SURE:
         yield _SURENESS.get(first.verification, f"verification status {first.verification}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.cohort_file import same_person
-from coordinator.fhir.values import When, status_of, when
+from coordinator.fhir.values import When, listed, status_of, when
 
 Json = Mapping[str, Any]
 
@@ -70,7 +70,7 @@ class Numbering:
 
 
 def _identifiers(patient: Json) -> Iterator[tuple[str, Json]]:
-    for identifier in patient.get("identifier") or ():
+    for identifier in listed(patient, "identifier"):
         value = identifier.get("value") if isinstance(identifier, Mapping) else None
         if not isinstance(value, str) or not value.strip():
             continue
@@ -88,9 +88,9 @@ def _rank(identifier: Json) -> int:
 
 
 def who_of(patient: Json, number: str, zone: str) -> Who:
-    names = [name for name in patient.get("name") or () if isinstance(name, Mapping)]
+    names = [name for name in listed(patient, "name") if isinstance(name, Mapping)]
     official = [name for name in names if name.get("use") == "official"] or names or [{}]
-    given = [text for text in official[0].get("given") or () if isinstance(text, str)]
+    given = [text for text in listed(official[0], "given") if isinstance(text, str)]
     died = when(patient.get("deceasedDateTime"), zone)
     return Who(
         number=number,

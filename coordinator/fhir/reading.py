@@ -36,29 +36,34 @@ class Found:
 
 @dataclass
 class Reading:
-    """One file being read. `complete` is False as soon as anything in it could not be read."""
+    """One file being read. `complete` is False for a Bundle of which the end is missing: it is one whole, or none.
+
+    A line of NDJSON stands for itself, so a bad one takes nothing from the others.
+    """
 
     named: Named
     findings: Findings
     complete: bool = True
+    by_lines: bool = False
     strangers: int = 0
     first_stranger: int = 0
     consumed: int = 0
     _source: Bounded | None = field(default=None, repr=False)
 
     def resources(self) -> Iterator[Found]:
-        before = self.findings.refused
         try:
             with opened_file(self.named) as source:
                 self._source = source
                 yield from self._all(source)
         except Unreadable as error:
+            self.complete = self.complete and self.by_lines
             self._refuse(0, "", str(error))
+        finally:
+            self._source = None
         if self.strangers:
             lines = f"{self.strangers} lines are" if self.strangers > 1 else "one line is"
             what = f"{lines} no FHIR resource (no resourceType), the first on line {self.first_stranger}; left alone"
             self.findings.note(f"{self.named.name}: {what}.")
-        self.complete = self.findings.refused == before
 
     def progress(self) -> int:
         """How many bytes of the file itself have been read."""
@@ -67,11 +72,8 @@ class Reading:
         return self.consumed
 
     def _all(self, source: Bounded) -> Iterator[Found]:
-        by_lines = _stem(self.named.name).endswith(LINES) or _looks_like_lines(source)
-        yield from self._lines(source) if by_lines else self._document(source)
-        # The file closes now; what it had is known.
-        self.progress()
-        self._source = None
+        self.by_lines = _stem(self.named.name).endswith(LINES) or _looks_like_lines(source)
+        yield from self._lines(source) if self.by_lines else self._document(source)
 
     def _refuse(self, line: int, resource: str, because: str) -> None:
         self.findings.refuse(Place(self.named.name, line, resource), because)
@@ -147,6 +149,7 @@ class Reading:
     def _refuse_rest(self, line: int, number: int, error: NotJson) -> None:
         kept = f"; the {number} entries before it were read" if number else "; nothing in it was taken in"
         cut = "the file is cut off" if isinstance(error, CutOff) else "the file is not JSON"
+        self.complete = False
         self._refuse(line, "", f"{cut} ({error}){kept}")
 
     def _entry(self, entry: Any, number: int, line: int, depth: int) -> Iterator[Found]:
@@ -154,11 +157,10 @@ class Reading:
             self._refuse(line, f"entry {number}", "the entry is no JSON object; not taken in")
             return
         request = entry.get("request")
-        url = entry.get("fullUrl")
+        address = entry.get("fullUrl")
+        url = address if isinstance(address, str) and address.isprintable() else ""
         if "resource" in entry:
-            yield from self._expanded(
-                entry["resource"], line, url if isinstance(url, str) else "", f"entry {number}", depth
-            )
+            yield from self._expanded(entry["resource"], line, url, f"entry {number}", depth)
         elif isinstance(request, dict) and str(request.get("method")).upper() == "DELETE":
             gone = str(request.get("url") or url or f"entry {number}")
             because = "it was deleted in the source; deletions are not taken over, so a person must correct the record"

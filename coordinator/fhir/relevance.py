@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from coordinator.fhir.codes import Codes, Coding, Row, known_codes
-from coordinator.fhir.values import all_words, coding_of, codings, status_of
+from coordinator.fhir.values import all_words, coding_of, codings, listed, status_of
 
 Json = Mapping[str, Any]
 
+CONCEPTS = ("code", "medicationCodeableConcept")
 WITHDRAWN = ("entered-in-error", "cancelled")
 _FRACTURE = re.compile(r"fra[ck]tur|frattura|collapsed vertebra|vertebral collapse|collapse of \w+ vertebra", re.I)
 _NO_FRACTURE = re.compile(
@@ -35,12 +36,12 @@ def medicines_in(concept: Any, codes: Codes) -> Iterator[Row]:
 
 def imaging_of(resource: Json, codes: Codes) -> str:
     """The modality of a scan of the lumbar spine; empty for any other scan, or one of which the part is not said."""
-    concepts = [resource.get("code"), *_listed(resource, "procedureCode")]
+    concepts = [resource.get("code"), *listed(resource, "procedureCode")]
     for concept in concepts:
         row = codes.first("imaging", codings(concept, codes))
         if row is not None:
             return str(row["modality"])
-    for series in _listed(resource, "series"):
+    for series in listed(resource, "series"):
         if not isinstance(series, Mapping):
             continue
         modality = series.get("modality")
@@ -54,11 +55,6 @@ def is_lumbar(coding: Coding | None, codes: Codes) -> bool:
     if coding is None:
         return False
     return codes.body_sites.get(coding, "").startswith("L") or codes.row("lumbar_spine", coding) is not None
-
-
-def _listed(resource: Json, name: str) -> list[Any]:
-    found = resource.get(name)
-    return found if isinstance(found, list) else []
 
 
 def _condition(resource: Json, codes: Codes) -> bool:
@@ -104,12 +100,26 @@ WANTED: Mapping[str, Callable[[Json, Codes], bool]] = {
 
 
 def is_wanted(resource: Json) -> bool:
-    """A resource that was withdrawn is wanted whatever it says: what came of it may have to be taken back."""
+    """A resource that was withdrawn is wanted whatever it says: what came of it may have to be taken back.
+
+    So is one whose code cannot be read: it may be of use, and somebody must be told that it is damaged.
+    """
     kind = str(resource["resourceType"])
     if kind not in WANTED:
         return False
-    return is_withdrawn(resource) or WANTED[kind](resource, known_codes())
+    damaged = any(not _is_concept(resource[name]) for name in CONCEPTS if name in resource)
+    return damaged or is_withdrawn(resource) or WANTED[kind](resource, known_codes())
+
+
+def _is_concept(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    found = value.get("coding", [])
+    return isinstance(found, list) and all(isinstance(coding, Mapping) for coding in found)
 
 
 def is_withdrawn(resource: Json) -> bool:
-    return resource.get("status") in WITHDRAWN or status_of(resource.get("verificationStatus")) in WITHDRAWN
+    status = resource.get("status")
+    return (isinstance(status, str) and status in WITHDRAWN) or status_of(
+        resource.get("verificationStatus")
+    ) in WITHDRAWN

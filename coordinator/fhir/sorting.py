@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coordinator.fhir.edge import refused_because
-from coordinator.fhir.findings import Findings, Place
+from coordinator.fhir.findings import Findings, Place, printable
 from coordinator.fhir.people import Numbering, Who, slim, who_of
 from coordinator.fhir.reading import Found, Reading
 from coordinator.fhir.relevance import is_wanted
@@ -132,15 +132,13 @@ class Sorting:
 
     def _sort(self, found: Found, file: int, sign: Sign | None) -> None:
         self.tally.resources += 1
-        self.tally.kinds[found.kind[:60]] += 1
+        self.tally.kinds[printable(found.kind[:60])] += 1
         resource = slim(found.resource) if found.kind == "Patient" else found.resource
         if found.kind != "Patient" and not is_wanted(resource):
             return
         self.tally.wanted += 1
-        because = self._refusal(resource, sign)
         text = json.dumps(resource, ensure_ascii=False)
-        if not because and not _storable(text):
-            because = "it holds characters that are no text"
+        because = self._refusal(resource, sign) if _storable(text) else "it holds characters that are no text"
         if because:
             self._findings.refuse(found.place, f"{because}; not taken in")
             if found.kind == "Patient":
@@ -262,7 +260,8 @@ def _storable(text: str) -> bool:
 
 
 def _ref(resource: Json) -> str:
-    return f"{resource['resourceType']}/{resource['id']}" if resource.get("id") else ""
+    name = resource.get("id")
+    return f"{resource['resourceType']}/{name}" if isinstance(name, str) and name and name.isprintable() else ""
 
 
 def _url(found: Found) -> str:

@@ -10,7 +10,17 @@ from coordinator.fhir.codes import Codes, Row
 from coordinator.fhir.fractures import OPEN
 from coordinator.fhir.relevance import imaging_of, medicines_in
 from coordinator.fhir.sorting import Item
-from coordinator.fhir.values import When, codings, first_when, number_of, reference_of, status_of, when, words_of
+from coordinator.fhir.values import (
+    When,
+    codings,
+    first_when,
+    listed,
+    number_of,
+    reference_of,
+    status_of,
+    when,
+    words_of,
+)
 from pathway.calendar import show_date
 
 Data = dict[str, Any]
@@ -203,7 +213,7 @@ def _report(reader: Reader, item: Item) -> Iterator[Statement]:
     text = resource.get("conclusion")
     if isinstance(text, str) and "red_flag" in looks_like(text):
         yield Word(item, "red_flag", text, known.day if known else None)
-    for concept in resource.get("conclusionCode") or ():
+    for concept in listed(resource, "conclusionCode"):
         for coding in codings(concept, reader.codes):
             row = reader.codes.row("condition", coding)
             if row is not None:
@@ -286,7 +296,7 @@ def _concept(reader: Reader, item: Item) -> Any:
         return resource["medicationCodeableConcept"]
     reference = reference_of(resource.get("medicationReference"))
     if reference.startswith("#"):
-        inside = [c for c in resource.get("contained") or () if isinstance(c, Mapping)]
+        inside = [c for c in listed(resource, "contained") if isinstance(c, Mapping)]
         return next((c.get("code") for c in inside if f"#{c.get('id')}" == reference), None)
     found = reader.medication(reference) if reference else None
     return found.get("code") if found else None

@@ -11,6 +11,8 @@ from pathway.calendar import local_date, zone_named
 
 Json = Mapping[str, Any]
 
+# Nobody who lives was born before, and every system that writes 0001 or 1753 means that it does not know.
+EARLIEST = 1880
 _LEVEL = re.compile(r"\b(T1[0-2]|T[1-9]|L[1-5])\b")
 _VERSION = re.compile(r"/_history/[^/]*$")
 
@@ -24,9 +26,15 @@ class When:
     instant: datetime | None = None
 
 
+def listed(value: Any, name: str) -> list[Any]:
+    """A part of a resource that should be a list; empty where it is none. For what no model has looked at yet."""
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
 def codings(concept: Any, codes: Codes) -> Iterator[Coding]:
     """The codes of a CodeableConcept in systems that we know."""
-    for coding in concept.get("coding") or () if isinstance(concept, Mapping) else ():
+    for coding in listed(concept, "coding"):
         found = coding_of(coding, codes)
         if found is not None:
             yield found
@@ -46,20 +54,20 @@ def words_of(concept: Any) -> str:
     """What a CodeableConcept says in words: its text, else the first display."""
     if not isinstance(concept, Mapping):
         return ""
-    displays = [c.get("display") for c in concept.get("coding") or () if isinstance(c, Mapping)]
+    displays = [c.get("display") for c in listed(concept, "coding") if isinstance(c, Mapping)]
     return next((text for text in (concept.get("text"), *displays) if isinstance(text, str) and text.strip()), "")
 
 
 def all_words(concept: Any) -> str:
     if not isinstance(concept, Mapping):
         return ""
-    displays = [c.get("display") for c in concept.get("coding") or () if isinstance(c, Mapping)]
+    displays = [c.get("display") for c in listed(concept, "coding") if isinstance(c, Mapping)]
     return " | ".join(text for text in (concept.get("text"), *displays) if isinstance(text, str))
 
 
 def status_of(concept: Any) -> str:
     """The code of a status that is a CodeableConcept with one coding."""
-    for coding in concept.get("coding") or () if isinstance(concept, Mapping) else ():
+    for coding in listed(concept, "coding"):
         if isinstance(coding, Mapping) and isinstance(coding.get("code"), str):
             return str(coding["code"])
     return ""
@@ -80,9 +88,14 @@ def reference_of(value: Any) -> str:
 
 
 def when(text: Any, zone: str) -> When | None:
-    """A FHIR date or dateTime as the site's wall shows it; None where it is none."""
+    """A FHIR date or dateTime as the site's wall shows it; None where it is none, or stands for none (0001-01-01)."""
     if not isinstance(text, str):
         return None
+    found = _when(text, zone)
+    return found if found is not None and found.day.year >= EARLIEST else None
+
+
+def _when(text: str, zone: str) -> When | None:
     try:
         if "T" in text:
             found = datetime.fromisoformat(text)

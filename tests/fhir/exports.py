@@ -57,10 +57,10 @@ def at_level(code: str) -> list[dict[str, Any]]:
 L1, L2, T12 = "66794005", "14293000", "23215003"
 
 
-def observation(name: str, code: str, value: Any, on: str, unit: str = "{score}", *, of: str = "p1", **parts: Any):
+def observation(name: str, loinc: str, value: Any, on: str, unit: str = "{score}", *, of: str = "p1", **parts: Any):
     known = {
         "status": "final",
-        "code": coded(LOINC, code),
+        "code": coded(LOINC, loinc),
         "subject": {"reference": f"Patient/{of}"},
         "effectiveDateTime": on,
         "valueQuantity": {"value": value, "unit": unit, "code": unit, "system": "http://unitsofmeasure.org"},
