@@ -44,11 +44,13 @@ class Filters:
 
     def address(self, **changes: Any) -> str:
         """Where that list is, from its first page unless another is asked for."""
-        wanted = replace(self, **{"page": 1, **changes})
-        said = {name: getattr(wanted, name) for name in _SAID if getattr(wanted, name) != _SAID[name]}
-        # Said even where it is the usual list: the bare address stands for the list a role begins with.
-        query = urlencode({"due": wanted.due, **{name: "1" if v is True else v for name, v in said.items()}})
-        return f"/?{query}"
+        return f"/?{urlencode(replace(self, **{'page': 1, **changes}).fields())}"
+
+    def fields(self) -> dict[str, Any]:
+        """The filters as a query has them. `due` is said even where it is the usual list: the bare address stands
+        for the list that a role begins with."""
+        said = {name: getattr(self, name) for name in _SAID if getattr(self, name) != _SAID[name]}
+        return {"due": self.due, **{name: "1" if value is True else value for name, value in said.items()}}
 
     def query(self, **changes: Any) -> str:
         return self.address(**changes)
@@ -99,6 +101,17 @@ def filters_of(asked: Mapping[str, str], guideline: Guideline) -> Filters:
         page=max(1, int(page)) if page.isdigit() and len(page) < 7 else 1,
         odd=tuple(odd),
     )
+
+
+def tab_words() -> dict[str, str]:
+    return {
+        "now": _("To do now"),
+        "overdue": _("Overdue"),
+        "today": _("Due today"),
+        "week": _("Next 7 days"),
+        "aside": _("Set aside"),
+        "all": _("All open"),
+    }
 
 
 def paths(guideline: Guideline) -> dict[str, str]:

@@ -6,6 +6,7 @@ A route that is not covered here fails the tests that walk, so a new page cannot
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
@@ -23,9 +24,25 @@ NO_PAGE: dict[str, str] = {
     "/changes": "a number for the script of a list that stands open",
     "/sign-in/hospital": "sends the browser to the hospital's own site",
     "/sign-in/hospital/back": "the way back from there",
+    "/cohort/chart/{name}.svg": "a picture, which the page shows",
 }
 # Values of a query without which a page has nothing to show.
-QUERIES: dict[str, str] = {}
+QUERIES: dict[str, str] = {
+    "/find": "q=a",
+    "/work/why-not": "who=a",
+    "/ahead/leave": "first=%2B1&last=%2B30",
+    "/cohort/list": "state=SURVEILLANCE",
+}
+# Where one example does not show what there is: the names in braces, each time.
+VARIANTS: dict[str, list[dict[str, str]]] = {
+    "/patient/{patient}/record/{event}/{kind}": [
+        {"event": "observe", "kind": "neuro_exam"},
+        {"event": "observe", "kind": "imaging"},
+        {"event": "decide", "kind": "refer_surgery"},
+        {"event": "admin", "kind": "contact"},
+        {"event": "correct", "kind": "fracture_date"},
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +105,28 @@ def examples(store: Store) -> dict[str, str]:
         "key": str(key),
         "event": "observe",
         "kind": "symptoms",
+        "seq": "1",
     }
 
 
 def pages(app: FastAPI, store: Store) -> list[tuple[str, May | None]]:
     """The address of every page, with what its door asks for."""
-    values, found = examples(store), []
+    known, found = examples(store), []
     for route in routes(app):
         if "GET" not in route.methods or route.path in NO_PAGE:
             continue
-        names = re.findall(r"{(\w+)(?::path)?}", route.path)
-        missing = [name for name in names if name not in values]
-        assert not missing, f"{route.path}: tests/web/every_page.py has no example for {', '.join(missing)}"
-        path = re.sub(r"{(\w+)(?::path)?}", lambda name: values[name[1]], route.path)
         query = QUERIES.get(route.path)
-        found.append((f"{path}?{query}" if query else path, route.asks))
+        for variant in VARIANTS.get(route.path, [{}]):
+            path = _filled(route.path, {**known, **variant})
+            found.append((f"{path}?{query}" if query else path, route.asks))
     return found
+
+
+def _filled(path: str, values: dict[str, str]) -> str:
+    names = re.findall(r"{(\w+)(?::path)?}", path)
+    missing = [name for name in names if name not in values]
+    assert not missing, f"{path}: tests/web/every_page.py has no example for {', '.join(missing)}"
+    return re.sub(r"{(\w+)(?::path)?}", lambda name: quote(values[name[1]], safe=""), path)
 
 
 def who_may(asks: May | None) -> list[str | None]:

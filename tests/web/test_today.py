@@ -125,6 +125,40 @@ def test_somebody_with_a_namesake_carries_a_name_alert(coordinator, store):
     assert "Name alert: another patient has this name" in coordinator.get("/", params={"q": item.patient}).text
 
 
+# ---------------------------------------------------------------- why not?
+
+
+def test_a_patient_who_is_not_on_my_list_is_told_of_with_every_reason(coordinator, store):
+    item = rows(store, tab="now", role="coordinator")[-1].item
+    asked = {"due": "overdue", "role": "clinician", "owner": "Somebody Else", "who": item.patient}
+    page = shown(coordinator.get("/work/why-not", params=asked))
+    assert item.name in page
+    assert f"✗ Not on the list : {item.title}" in page
+    assert f"The patient is looked after by {item.owner}." in page
+    assert "It is work of a coordinator." in page
+    here = shown(coordinator.get("/work/why-not", params={"who": item.patient}))
+    assert f"✓ On the list : {item.title}" in here
+
+
+def test_the_question_keeps_the_filters_of_the_list_it_was_asked_from(coordinator):
+    page = coordinator.get("/?due=week&role=clinician&state=SURVEILLANCE&size=25").text
+    (form,) = re.findall(r'<form action="/work/why-not".*?</form>', page, re.DOTALL)
+    kept = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    assert kept == {"due": "week", "role": "clinician", "state": "SURVEILLANCE", "size": "25"}
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("", "Type who is meant"),
+        ("nobodyhasthisname", "Nobody here fits “nobodyhasthisname”: perhaps the fracture was never registered."),
+        ("demo", "people fit; these are the first. Type more of the name."),
+    ],
+)
+def test_a_question_about_nobody_or_too_many_says_so(coordinator, who, said):
+    assert said in shown(coordinator.get("/work/why-not", params={"who": who}))
+
+
 # ---------------------------------------------------------------- many at once
 
 

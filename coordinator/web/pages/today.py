@@ -12,7 +12,7 @@ from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
 from coordinator.web.showing import local
 from coordinator.web.text import _, counted
-from coordinator.web.work_filters import NOBODY, SIZE, Filters, filters_of, paths
+from coordinator.web.work_filters import NOBODY, Filters, filters_of, paths, tab_words
 from pathway.guideline import TaskRule
 from persistence.changes import changed_since, owners
 from persistence.search import namesakes
@@ -83,7 +83,6 @@ def list_page(
         owners=[(NOBODY, _("Nobody")), *((name, name) for name in known)],
         states=list(paths(desk.store.engine.guideline).items()),
         sizes=SIZES,
-        usual_size=SIZE,
         colleagues=_colleagues(desk, known),
         empty=None if lines else _empty(asked, found),
         faults=faults,
@@ -108,15 +107,7 @@ def _lines(desk: Desk, found: Page) -> list[Line]:
 
 
 def _tabs(asked: Filters, counts: Counts) -> list[tuple[str, str, int, bool]]:
-    words = {
-        "now": _("To do now"),
-        "overdue": _("Overdue"),
-        "today": _("Due today"),
-        "week": _("Next 7 days"),
-        "aside": _("Set aside"),
-        "all": _("All open"),
-    }
-    return [(asked.address(due=tab), word, getattr(counts, tab), tab == asked.due) for tab, word in words.items()]
+    return [(asked.address(due=tab), word, getattr(counts, tab), tab == asked.due) for tab, word in tab_words().items()]
 
 
 def _colleagues(desk: Desk, known: Sequence[str]) -> list[str]:
