@@ -1,6 +1,7 @@
 """The application: its routes, what every answer carries, and how what goes wrong is said."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from time import perf_counter
 
 from fastapi import FastAPI, Request
@@ -117,7 +118,9 @@ async def _unreadable(request: Request, error: RequestValidationError) -> Respon
 
 async def _http(request: Request, error: HTTPException) -> Response:
     known = {404: _("There is no such page."), 405: _("This page cannot do that; nothing was saved.")}
-    return _plain(request, known.get(error.status_code, str(error.detail)), error.status_code)
+    ours = error.detail != HTTPStatus(error.status_code).phrase
+    said = str(error.detail) if ours else known.get(error.status_code, str(error.detail))
+    return _plain(request, said, error.status_code)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

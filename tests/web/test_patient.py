@@ -190,7 +190,9 @@ def test_a_day_that_cannot_be_known_is_refused_in_words(coordinator, store, day,
 def test_before_the_patient_was_known_there_is_no_page(coordinator, store):
     in_care(store)
     assert coordinator.get(f"{PATH}?as-of={shown(90)}").status_code == 404
-    assert coordinator.get("/patient/nobody").status_code == 404
+    answer = coordinator.get("/patient/nobody")
+    assert answer.status_code == 404
+    assert "There is no such patient or episode, or they were not known then." in words(answer)
 
 
 def test_every_view_is_kept_with_who_looked(coordinator, store):
