@@ -46,7 +46,7 @@ def _of_place(event: Event, guideline: Guideline) -> Iterator[str]:
         yield f"the site is the {first.site}" if first.site else "the site is not said"
     doubled = len({f.item.ref for f in event.conditions}) > 1
     if event.beside:
-        yield f"two conditions of one event ({', '.join([event.level or 'this', *event.beside])})"
+        yield f"two conditions of one event ({', '.join([event.level or first.site or 'this', *event.beside])})"
     elif doubled and not event.level:
         yield "two conditions of one event"
 

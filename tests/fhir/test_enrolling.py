@@ -353,11 +353,21 @@ def test_a_rehearsal_writes_nothing(desk):
     assert (desk.store.episodes(), desk.waiting(), desk.store.patients()) == ([], [], [])
 
 
+CASES = {
+    "l1-deceased.json": [],
+    "l1-wedge.json": ["L1"],
+    "l2-by-body-site.json": ["L2"],
+    "level-unknown.json": [],
+    "t12.json": [],
+}
+
+
 def test_the_cases_in_the_repository_are_ours_and_do_what_they_say(desk):
     """Public data hold no fracture with its level, so these are made up and say so."""
-    expected = json.loads((DATA / "expected.json").read_text(encoding="utf-8"))
-    for name, levels in expected.items():
+    assert sorted(CASES) == sorted(file.name for file in DATA.glob("*.json"))
+    for name, levels in CASES.items():
         document = json.loads((DATA / name).read_text(encoding="utf-8"))
-        assert document["meta"]["tag"][0]["code"] == "made-up"
+        tags = [entry["resource"]["meta"]["tag"][0]["code"] for entry in document["entry"]]
+        assert {document["meta"]["tag"][0]["code"], *tags} == {"made-up"}
         report = desk.file(DATA / name)
         assert [level for _, level, _ in report.enrolled.registered] == levels, name
