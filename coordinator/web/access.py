@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from coordinator.web.text import _, marked
+
 
 class May(StrEnum):
     """What a door asks for. The value is what a refusal says: "a coordinator may not …"."""
@@ -31,10 +33,14 @@ class Role:
     """`acts_as`: the role in which the engine records what they do; None: they record nothing."""
 
     id: str
-    title: str
+    word: str
     home: str
     may: frozenset[May]
     acts_as: str | None = None
+
+    @property
+    def title(self) -> str:
+        return _(self.word)
 
 
 _EVERYBODY = {May.OWN_ACCOUNT, May.SEE_RULES, May.SEE_HEALTH}
@@ -52,16 +58,16 @@ _CARE = {
 ROLES: Mapping[str, Role] = {
     role.id: role
     for role in (
-        Role("coordinator", "Coordinator", "/", frozenset(_CARE), acts_as="coordinator"),
-        Role("clinician", "Clinician", "/", frozenset(_CARE), acts_as="clinician"),
-        Role("lead", "Lead", "/cohort", frozenset({*_CARE, May.AUDIT}), acts_as="coordinator"),
+        Role("coordinator", marked("Coordinator"), "/", frozenset(_CARE), acts_as="coordinator"),
+        Role("clinician", marked("Clinician"), "/", frozenset(_CARE), acts_as="clinician"),
+        Role("lead", marked("Lead"), "/cohort", frozenset({*_CARE, May.AUDIT}), acts_as="coordinator"),
         Role(
             "auditor",
-            "Auditor",
+            marked("Auditor"),
             "/audit",
             frozenset({*_EVERYBODY, May.SEE_PATIENTS, May.SEE_MESSAGES, May.SEE_COUNTS, May.AUDIT}),
         ),
-        Role("administrator", "Administrator", "/accounts", frozenset({*_EVERYBODY, May.MANAGE_ACCOUNTS})),
+        Role("administrator", marked("Administrator"), "/accounts", frozenset({*_EVERYBODY, May.MANAGE_ACCOUNTS})),
     )
 }
 

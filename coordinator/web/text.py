@@ -34,6 +34,11 @@ def _(message: str, **values: Any) -> str:
     return said % values if values else said
 
 
+def marked(message: str) -> str:
+    """The message itself, for what is written down before the language is known; `_` says it later."""
+    return message
+
+
 def counted(one: str, many: str, number: int, **values: Any) -> str:
     """The form for that number; %(num)s is the number itself."""
     return _current.ngettext(one, many, number) % {"num": number, **values}

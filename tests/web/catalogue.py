@@ -15,7 +15,7 @@ POT = WEB / "locale" / "pathway.pot"
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 # As house.py sets up the templates, so that both ask for the same messages.
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "counted": (1, 2)}
+KEYWORDS = {"_": None, "marked": None, "gettext": None, "ngettext": (1, 2), "counted": (1, 2)}
 # One date for ever: the file changes where its messages do, and only there.
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 

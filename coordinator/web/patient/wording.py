@@ -83,6 +83,24 @@ def field_labels() -> Mapping[str, str]:
         "percussion": _("Percussion sign positive"),
         "supine": _("Supine sign positive"),
         "dysfunction": _("Breathing is impaired by the fracture"),
+        "modality": _("Modality"),
+        "contrast": _("Contrast"),
+        "region": _("Region"),
+        "retropulsion": _("Retropulsion"),
+        "progression": _("Progression"),
+        "new_fracture": _("New fracture"),
+        "paracetamol": _("Paracetamol"),
+        "adherence": _("Adherence"),
+        "service": _("Service"),
+        "site": _("Site"),
+        "status": _("Status"),
+        "action": _("Action"),
+        "route": _("Route"),
+        "brace": _("Brace"),
+        "referred": _("Referred"),
+        "supervised": _("Supervised"),
+        "scale": _("Scale"),
+        "date": _("Date"),
     }
 
 
@@ -94,6 +112,15 @@ def value_words() -> Mapping[str, str]:
         "low_energy": _("Low energy"),
         "high_energy": _("High energy"),
         "atraumatic": _("Without trauma"),
+        "none": _("None"),
+        "suspected": _("Suspected"),
+        "confirmed": _("Confirmed"),
+        "excluded": _("Excluded"),
+        "improving": _("Improving"),
+        "unchanged": _("Unchanged"),
+        "worsening": _("Worsening"),
+        "start": _("Start"),
+        "stop": _("Stop"),
     }
 
 
