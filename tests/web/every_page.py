@@ -25,6 +25,8 @@ NO_PAGE: dict[str, str] = {
     "/sign-in/hospital": "sends the browser to the hospital's own site",
     "/sign-in/hospital/back": "the way back from there",
     "/cohort/chart/{name}.svg": "a picture, which the page shows",
+    "/audit/export.csv": "a file",
+    "/audit/export.ndjson": "a file",
 }
 # Values of a query without which a page has nothing to show.
 QUERIES: dict[str, str] = {

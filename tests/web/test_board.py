@@ -98,7 +98,9 @@ def test_an_empty_list_says_so_and_gives_the_way_out(coordinator):
     page = coordinator.get("/cohort/list?dateless=1").text
     assert "Nobody is counted here." in page
     assert 'href="/cohort"' in page
-    assert coordinator.get("/cohort/list?state=NOWHERE").status_code == 404
+    for odd in ("state=NOWHERE", "state=SURGICAL_REFERRAL.nowhere", "left=NOWHERE", "reached=NOWHERE"):
+        assert coordinator.get(f"/cohort/list?{odd}").status_code == 404
+    assert coordinator.get("/cohort/list?rule=TR-02&days=99999999999999").status_code == 200
 
 
 @pytest.mark.parametrize(

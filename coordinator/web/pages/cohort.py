@@ -19,6 +19,7 @@ from persistence.moved import moved_by_rule, that_reached
 
 router = APIRouter()
 SIZE = 50
+MONTH, LONGEST = 30, 3660
 THEMES = ("light", "dark")
 CHARTS = ("patients", "stays", "reached")
 
@@ -96,11 +97,12 @@ def episodes(page: int = 1, desk: Desk = needs(May.SEE_PATIENTS)) -> Response:
 def _listed(desk: Desk, asked: dict[str, str], page: int) -> Listed | None:
     store, guideline = desk.store, desk.store.engine.guideline
     state = asked.get("state", asked.get("reached", asked.get("left", "")))
-    if state and state.partition(".")[0] not in guideline.states:
+    if state and state not in guideline.paths():
         return None
     title = guideline.states[state].title if state in guideline.states else ""
     if "rule" in asked:
-        days = int(asked.get("days", "30")) if asked.get("days", "30").isdigit() else 30
+        typed = asked.get("days", "")
+        days = min(int(typed), LONGEST) if typed.isascii() and typed.isdigit() else MONTH
         lines = moved_by_rule(store, asked["rule"], desk.now - timedelta(days=days), page=page, size=SIZE)
         one, many = "Moved by %(rule)s in the last %(num)s day", "Moved by %(rule)s in the last %(num)s days"
         said = counted(one, many, days, rule=asked["rule"])
