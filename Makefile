@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := pathway persistence scheduler coordinator
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test lint types pytest endurance format bench docs lock clean python
+.PHONY: help .venv demo test lint types pytest endurance format bench docs text pictures lock clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,13 @@ docs: .venv/.installed ## Write docs/commands.md and docs/demo.svg anew from the
 	@rm -f demo-picture.db*
 	$(BIN)/pathway --database sqlite:///demo-picture.db --now 2026-03-16T07:30 demo --svg docs/demo.svg > /dev/null
 	@rm -f demo-picture.db*
+
+text: .venv/.installed ## Collect what is marked for translation into coordinator/web/locale/pathway.pot
+	@mkdir -p coordinator/web/locale
+	$(BIN)/python -m tests.web.catalogue > coordinator/web/locale/pathway.pot
+
+pictures: .venv/.installed ## Photograph the screens over the demo cohort into docs/pictures (needs chromium)
+	$(BIN)/python -m tests.browser.pictures
 
 lock: python ## Write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(PYTHON) -m venv --clear .venv-lock

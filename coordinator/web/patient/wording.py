@@ -36,6 +36,10 @@ def kind_titles() -> Mapping[str, str]:
 
 
 def field_labels() -> Mapping[str, str]:
+    return {**_of_the_examination(), **_of_imaging(), **_of_treatment()}
+
+
+def _of_the_examination() -> Mapping[str, str]:
     return {
         "nrs": _("Pain now, 0 to 10"),
         "trend": _("Compared with before"),
@@ -51,6 +55,14 @@ def field_labels() -> Mapping[str, str]:
         "cancer_history": _("History of cancer"),
         "weight_loss": _("Unexplained weight loss"),
         "failure_to_improve": _("Failure to improve"),
+        "percussion": _("Percussion sign positive"),
+        "supine": _("Supine sign positive"),
+        "dysfunction": _("Breathing is impaired by the fracture"),
+    }
+
+
+def _of_imaging() -> Mapping[str, str]:
+    return {
         "cord_compression": _("Cord compression"),
         "posterior_column": _("Posterior column involved"),
         "alignment_abnormal": _("Abnormal alignment"),
@@ -66,6 +78,13 @@ def field_labels() -> Mapping[str, str]:
         "pathologic": _("Pathologic fracture"),
         "t_score": _("Lowest T-score"),
         "secondary_workup": _("Work-up for secondary causes done"),
+        "contraindicated": _("Contraindicated"),
+        "mri_contraindicated": _("MRI is contraindicated"),
+    }
+
+
+def _of_treatment() -> Mapping[str, str]:
+    return {
         "height_cm": _("Height"),
         "weight_kg": _("Weight"),
         "bmi": _("Body mass index"),
@@ -74,15 +93,10 @@ def field_labels() -> Mapping[str, str]:
         "nsaid": _("NSAID"),
         "opioid": _("Opioid by mouth"),
         "parenteral_opioid": _("Opioid by injection"),
-        "contraindicated": _("Contraindicated"),
         "hospitalised_for_pain": _("In hospital because of pain"),
-        "mri_contraindicated": _("MRI is contraindicated"),
         "agent": _("Drug"),
         "start": _("Date of the start"),
         "bed_rest_days": _("Days of bed rest"),
-        "percussion": _("Percussion sign positive"),
-        "supine": _("Supine sign positive"),
-        "dysfunction": _("Breathing is impaired by the fracture"),
         "modality": _("Modality"),
         "contrast": _("Contrast"),
         "region": _("Region"),
