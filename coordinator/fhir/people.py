@@ -46,7 +46,7 @@ def slim(patient: Json) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """How a patient's number is chosen: one that is known here, else of the system named, else the usual ones."""
+    """How a patient's number is chosen: of the system named; else the best known one, or one that is known here."""
 
     known: Set[str]
     system: str = ""
@@ -54,19 +54,22 @@ class Numbering:
     def choose(self, patient: Json) -> tuple[str, str]:
         """The number, or why there is none."""
         identifiers = list(_identifiers(patient))
-        here = list(dict.fromkeys(value for value, _ in identifiers if value in self.known))
-        if len(here) > 1:
-            return "", f"its numbers belong to different patients here ({', '.join(here)}); not taken in"
-        if here:
-            return here[0], ""
         if self.system:
             named = [value for value, it in identifiers if it.get("system") == self.system]
             return (named[0], "") if named else ("", f"it has no identifier of {self.system}; not taken in")
-        ranked = sorted(identifiers, key=lambda found: _rank(found[1]))
-        if ranked:
-            return ranked[0][0], ""
-        name = patient.get("id")
-        return (name, "") if isinstance(name, str) and name else ("", "it has no identifier and no id; not taken in")
+        ranked = [value for value, _ in sorted(identifiers, key=lambda found: _rank(found[1]))]
+        if not ranked:
+            name = patient.get("id")
+            return (
+                (name, "") if isinstance(name, str) and name else ("", "it has no identifier and no id; not taken in")
+            )
+        here = list(dict.fromkeys(value for value in ranked if value in self.known))
+        if ranked[0] in here or not here:
+            return ranked[0], ""
+        # Not known by its best number, but by another: an insurer's 1001 may be somebody else's number here.
+        if len(here) > 1:
+            return "", f"its numbers belong to different patients here ({', '.join(here)}); not taken in"
+        return here[0], ""
 
 
 def _identifiers(patient: Json) -> Iterator[tuple[str, Json]]:

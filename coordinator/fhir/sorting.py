@@ -111,7 +111,7 @@ class Sorting:
             self._sort(found, number, sign)
             if seen % 200 == 0:
                 yield reading.progress()
-        release = max(signs, key=lambda name: signs[name][0], default=R4)
+        release = max(signs, key=lambda name: (signs[name][0], name == R4), default=R4)
         if release != R4:
             self._forget(number, faults, more)
             _, sign, place = signs[release]

@@ -216,6 +216,21 @@ def test_the_patients_number_is_the_one_that_is_known_here(desk):
     assert (report.enrolled.registered, report.enrolled.known) == ([], 1)
 
 
+def test_numbers_of_different_patients_here_are_not_mixed(small_desk):
+    for mrn in ("H1", "H2"):
+        small_desk.take(patient("p1", mrn), condition())
+    both = patient(identifier=[number("NEW"), number("H1"), number("H2")])
+    report = small_desk.take(both, condition())
+    assert "its numbers belong to different patients here (H1, H2)" in report.findings.faults[0].sentence()
+
+
+def test_a_social_security_number_is_nobodys_number(small_desk):
+    private = {"system": "http://hl7.org/fhir/sid/us-ssn", "value": "999-98-3841"}
+    small_desk.take(patient(identifier=[private, number("H7")]), condition())
+    small_desk.take(patient("only-id", identifier=[private]), condition(of="only-id"))
+    assert small_desk.store.patients() == ["H7", "only-id"]
+
+
 def test_a_system_may_be_named_whose_identifiers_are_ours(desk):
     ours = patient(identifier=[number("A"), {"system": "urn:ours", "value": "9 99"}])
     desk.take(ours, condition(), system="urn:ours")
