@@ -293,8 +293,9 @@ def test_a_date_is_corrected_after_a_second_look(coordinator, store):
     in_care(store)
     typed = {"value": shown(24), "precision": "day", "reason": "found on the old film"}
     page = send(coordinator, f"{RECORD}/correct/fracture_date", **typed)
+    assert "Sets a clock: Eight-week imaging question of 17-Apr-2026" in words(page)
+    page = saved(coordinator, f"{RECORD}/correct/fracture_date", **typed, stage="checked")
     assert f"Corrected: fracture date from {shown(23)} to {shown(24)}" in words(page)
-    saved(coordinator, f"{RECORD}/correct/fracture_date", **typed, stage="checked")
     assert episode(store).onset.isoformat() == on(24)
 
 
