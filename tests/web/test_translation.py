@@ -20,6 +20,7 @@ from persistence.names import full_name
 from persistence.store import table
 from scheduler.letters import HEADINGS
 from tests.journeys.people import GUIDELINE
+from tests.web.catalogue import POT, collected
 from tests.web.every_page import pages, who_may
 
 SPOKEN = ("aria-label", "title", "placeholder", "alt", "content-label")
@@ -59,6 +60,7 @@ class Words(HTMLParser):
         self.open: list[tuple[str, bool]] = []
         self.said: list[str] = []
         self.drawn: list[str] = []
+        self.deep = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = dict(attrs)
@@ -73,10 +75,19 @@ class Words(HTMLParser):
             pass
 
     def handle_data(self, data: str) -> None:
-        if not self.quiet and data.strip():
+        outside = self._outside(data)
+        if not self.quiet and outside.strip():
             # A picture breaks its words into lines.
             drawn = any(tag == "tspan" for tag, _quiet in self.open)
-            (self.drawn if drawn else self.said).append(data.strip())
+            (self.drawn if drawn else self.said).append(outside.strip())
+
+    def _outside(self, data: str) -> str:
+        """What stands outside of every message; a date in the middle of one may have an element of its own."""
+        found = ""
+        for part in re.split(r"([⟦⟧])", data):
+            self.deep += {"⟦": 1, "⟧": -1}.get(part, 0)
+            found += part if self.deep == 0 and part != "⟧" else " · " if part == "⟦" else ""
+        return found
 
     @property
     def quiet(self) -> bool:
@@ -205,3 +216,7 @@ def test_no_page_has_a_sentence_that_cannot_be_translated(in_english, signed_in,
 def test_a_sentence_that_was_forgotten_is_found():
     page = '<p>⟦Today⟧ 03-Mar-2026 <b title="⟦Why⟧">SMITH, Ann</b></p><p>Press the button</p><i aria-label="Close"></i>'
     assert left_in_english(page, Data("SMITH, Ann")) == ["Press the button", "Close"]
+
+
+def test_the_catalogue_holds_what_is_marked_today():
+    assert POT.read_text(encoding="utf-8") == collected(), "run `make text`"
