@@ -11,7 +11,7 @@ import typer
 
 from coordinator.cli.base import SIMULATION, app, is_simulation, session
 from coordinator.cli.output import console, fail, grid, marked, progress, say
-from coordinator.cli.serving import serve_on
+from coordinator.cli.server import serve_on
 from coordinator.demo_cohort import build
 from coordinator.patient import patient_page
 from coordinator.settings import Settings
