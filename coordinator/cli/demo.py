@@ -11,7 +11,6 @@ import typer
 
 from coordinator.cli.base import SIMULATION, app, is_simulation, session
 from coordinator.cli.output import console, fail, grid, marked, progress, say
-from coordinator.cli.server import serve_on
 from coordinator.demo_cohort import build
 from coordinator.patient import patient_page
 from coordinator.settings import Settings
@@ -66,6 +65,8 @@ def demo(
         make_accounts(store, now)
         if svg is None and (serve if serve is not None else sys.stdin.isatty() and sys.stdout.isatty()):
             _show_short(store, settings, now)
+            from coordinator.cli.server import serve_on  # noqa: PLC0415 a command that serves nothing loads no server
+
             serve_on(store, settings, demo=True, with_engine=False, simulated=now if session.simulated else None)
             return
         _show(store, settings, now, url)

@@ -8,9 +8,8 @@ import typer
 
 from coordinator.cli.base import JsonOption, app, opened, session
 from coordinator.cli.output import fail, say, show_json
-from coordinator.cli.server import serve_on
 from coordinator.web.access import ROLES
-from coordinator.web.signing_in import hash_password, password_fault
+from coordinator.web.passwords import hash_password, password_fault
 from persistence.accounts import Accounts
 from persistence.store import Store
 
@@ -28,6 +27,9 @@ def serve(
 
     Example: pathway serve --with-engine
     """
+    # Loaded by who serves and not by every command: the web server takes longer to load than a command to run.
+    from coordinator.cli.server import serve_on  # noqa: PLC0415 see above
+
     with opened() as (store, settings, now):
         serve_on(store, settings, demo=demo, with_engine=with_engine, simulated=now if session.simulated else None)
 

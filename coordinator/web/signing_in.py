@@ -1,4 +1,4 @@
-"""Signing in: passwords, the cookie of a browser, the idle lock, and what slows down guessing."""
+"""Signing in: the cookie of a browser, the idle lock, and what slows down guessing."""
 
 import hashlib
 import secrets
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fastapi import Request
-from pwdlib import PasswordHash
 
 from coordinator.web.access import ROLES
 from coordinator.web.desk import Colleague
+from coordinator.web.passwords import check_password
 from coordinator.web.text import _
 from persistence.accounts import Accounts
 
@@ -19,11 +19,6 @@ LONGEST = timedelta(hours=12)
 TOUCHED = timedelta(seconds=30)
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT, PER_ADDRESS = 5, 30
-SHORTEST = 12
-
-_passwords = PasswordHash.recommended()
-# Verified in place of a missing account's hash: the answer takes as long, so it tells nobody who has an account.
-_NOBODY = _passwords.hash(secrets.token_urlsafe())
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +34,6 @@ class Browser:
 
 def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def hash_password(password: str) -> str:
-    return _passwords.hash(password)
-
-
-def password_fault(password: str, email: str) -> str | None:
-    """Why it may not be used, in one sentence; None when it may. Length counts, composition does not."""
-    if len(password) < SHORTEST:
-        return _("A password needs at least %(count)s characters; nothing was saved.", count=SHORTEST)
-    if password.casefold() in (email.casefold(), email.partition("@")[0].casefold() * 2):
-        return _("A password may not be the address; nothing was saved.")
-    return None
-
-
-def check_password(accounts: Accounts, email: str, password: str) -> bool:
-    """Whether that is the password of an active account."""
-    found = accounts.find(email)
-    known = found.password_hash if found is not None else None
-    fits, stronger = _passwords.verify_and_update(password, known or _NOBODY)
-    if not (fits and found is not None and known and found.active and found.role in ROLES):
-        return False
-    if stronger:
-        accounts.change(email, password_hash=stronger)
-    return True
 
 
 def tried(accounts: Accounts, email: str, password: str, request: Request, now: datetime) -> bool:
@@ -94,11 +64,6 @@ def must_wait(accounts: Accounts, email: str, address: str, now: datetime) -> bo
     """Too many failures of late, for the account or from the address."""
     for_account, from_address = accounts.failures(now - WINDOW, email=email, address=address)
     return for_account >= PER_ACCOUNT or from_address >= PER_ADDRESS
-
-
-def one_time_password() -> str:
-    """Made to be read out once and changed at once."""
-    return "-".join(secrets.token_hex(2) for _part in range(4))
 
 
 def begin(accounts: Accounts, email: str, request: Request, now: datetime) -> str:

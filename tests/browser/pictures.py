@@ -16,7 +16,7 @@ from coordinator.demo_cohort import build
 from coordinator.settings import Settings
 from coordinator.web.app import create_app
 from coordinator.web.house import House
-from coordinator.web.signing_in import hash_password
+from coordinator.web.passwords import hash_password
 from persistence import models
 from persistence.database import Database
 from persistence.store import Store, table

@@ -13,7 +13,7 @@ from coordinator.settings import Settings
 from coordinator.web.access import ROLES
 from coordinator.web.app import create_app
 from coordinator.web.house import House
-from coordinator.web.signing_in import hash_password
+from coordinator.web.passwords import hash_password
 from persistence.accounts import Accounts
 from persistence.database import Database
 from persistence.store import Store

@@ -12,6 +12,7 @@ from coordinator.web.access import May
 from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
 from coordinator.web.pages.sign_in import keep_signed_in
+from coordinator.web.passwords import hash_password, password_fault
 from coordinator.web.said_once import say_next
 from coordinator.web.text import _, counted
 from persistence.accounts import Accounts
@@ -58,14 +59,14 @@ def change_password(
     accounts, email = Accounts(desk.store.database), desk.me.email
     if not signing_in.tried(accounts, email, old_password, request, desk.now):
         return _page(desk, 401, _("The old password does not fit; the password is as it was."))
-    fault = signing_in.password_fault(new_password, email)
+    fault = password_fault(new_password, email)
     if new_password != again_password:
         fault = _("The new password was typed in two ways; the password is as it was.")
     if new_password == old_password:
         fault = _("That is the old password again; nothing was saved.")
     if fault:
         return _page(desk, 422, fault)
-    known = signing_in.hash_password(new_password)
+    known = hash_password(new_password)
     accounts.set_password(email, known, must_change=False, at=desk.now, by=email)
     answer = desk.go("/account")
     keep_signed_in(answer, request, desk.house, email)

@@ -9,7 +9,7 @@ from coordinator.web.access import ROLES, May
 from coordinator.web.account_words import account_change_words, roles_in_words
 from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
-from coordinator.web.signing_in import hash_password, one_time_password
+from coordinator.web.passwords import hash_password, one_time_password
 from coordinator.web.text import _
 from pathway.errors import StoreError
 from persistence.accounts import Accounts

@@ -6,7 +6,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from coordinator.web.doors import anybody
 from coordinator.web.house import House
 from coordinator.web.pages.sign_in import enter
-from coordinator.web.signing_in import hash_password, password_fault
+from coordinator.web.passwords import hash_password, password_fault
 from coordinator.web.text import _
 from persistence.accounts import ADMINISTRATOR, AccountExists, Accounts
 
