@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := pathway persistence scheduler coordinator
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test lint types pytest endurance format bench docs text pictures lock clean python
+.PHONY: help .venv demo test lint types pytest endurance format bench bench-screens docs text pictures lock clean python
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .venv: .venv/.installed ## Make .venv with the locked dependencies and the project
 
@@ -51,6 +51,9 @@ format: .venv/.installed ## Put the code in the common format
 
 bench: .venv/.installed ## Measure settling against the raw limit in the same run (N=10000)
 	$(BIN)/python -m benchmarks.settle --episodes $(or $(N),10000)
+
+bench-screens: .venv/.installed ## Measure the screens at 50 000 episodes against 5 000 in the same run
+	$(BIN)/python -m benchmarks.screens
 
 docs: .venv/.installed ## Write docs/commands.md and docs/demo.svg anew from the program itself
 	$(BIN)/python -m coordinator.commands_page > docs/commands.md

@@ -1,4 +1,4 @@
-"""What each screen asks of the database, at 50 000 episodes against 5 000 in the same run.
+"""What the screens take, and what each asks of the database, at 50 000 episodes against 5 000 in the same run.
 
 A few hundred demo patients go through the real engine; their rows are then copied under new ids until the house is
 full, so that what is due, overdue, red or closed keeps its share. Only the ratio of the two means anything.
@@ -7,26 +7,34 @@ full, so that what is due, overdue, red or closed keeps its share. Only the rati
 import argparse
 import json
 import platform
+import re
 import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import process_time
 from typing import Any
 
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from coordinator.demo_cohort import build
+from coordinator.settings import Settings
+from coordinator.web.app import create_app
+from coordinator.web.house import House
+from coordinator.web.passwords import hash_password
 from pathway.checking import load_guideline
 from pathway.engine import Engine
 from persistence import models
+from persistence.accounts import Accounts
 from persistence.audit import Asked, journal_page
 from persistence.board import board
+from persistence.changes import changed_since
 from persistence.database import Database
-from persistence.meanwhile import changes_since
 from persistence.moved import reached, rules_fired, stays, that_reached
 from persistence.search import search
 from persistence.store import Store
@@ -76,10 +84,24 @@ READS: dict[str, Read] = {
     "Time in state": lambda store: stays(store, NOW),
     "Journal, first page": lambda store: journal_page(store, Asked()),
     "Journal, one kind": lambda store: journal_page(store, Asked(kind="observe")),
-    "Changes in the last day": lambda store: changes_since(store, NOW - timedelta(days=1), OWNER),
+    "Changes in the last day": lambda store: changed_since(store.database, NOW - timedelta(days=1), but_by=OWNER),
     "Why on the list": lambda store: why_listed(store, some_patient(store), NOW, View()),
     "Freshness": lambda store: freshness(store, NOW),
 }
+
+PAGES = {
+    "Page: Today": "/",
+    "Page: Today, all open, page 100": "/?due=all&page=100",
+    "Page: patient": "/patient/{patient}",
+    "Page: find": "/find?q=bir",
+    "Page: board": "/board",
+    "Page: reminders": "/reminders",
+    "Page: time machine": "/ahead",
+}
+# What a browser fetches for its first look at Today.
+FIRST_LOAD = r'(?:href|src)="(/static/[^"]+)"'
+BYTES = "bytes of the first load"
+ADDRESS, PASSWORD = "http://testserver", "made up for the benchmark"
 
 
 def some_patient(store: Store) -> str:
@@ -112,10 +134,37 @@ def measured(folder: Path, episodes: int) -> dict[str, float]:
     opened(file).database.close()
     fill(file, folder / "demo.db", episodes)
     store = opened(file)
-    found = {name: milliseconds(store, read) for name, read in READS.items()}
+    found = {name: milliseconds(partial(read, store)) for name, read in READS.items()}
+    with signed_in(store) as browser:
+        for name, path in PAGES.items():
+            found[name] = milliseconds(partial(shown, browser, path.format(patient=some_patient(store))))
+        found[BYTES] = first_load(browser)
     store.database.close()
     file.unlink()
     return found
+
+
+def signed_in(store: Store) -> TestClient:
+    store.keep_user("desk@example.org", "A. Desk", "coordinator", active=True)
+    row = {"email": "desk@example.org", "password_hash": hash_password(PASSWORD), "must_change": False}
+    Accounts(store.database).keep({**row, "shortcuts": True, "made_at": NOW, "made_by": "benchmark"})
+    app = create_app(House(store, Settings(), lambda: NOW))
+    browser = TestClient(app, ADDRESS, headers={"Origin": ADDRESS})
+    browser.post("/sign-in", data={"email": "desk@example.org", "password": PASSWORD})
+    return browser
+
+
+def shown(browser: TestClient, path: str) -> Any:
+    answer = browser.get(path)
+    assert answer.status_code == 200, (path, answer.status_code)
+    return answer
+
+
+def first_load(browser: TestClient) -> int:
+    """Bytes over the wire, compressed as a browser gets them, without headers."""
+    page = shown(browser, "/")
+    parts = sorted(set(re.findall(FIRST_LOAD, page.text)))
+    return sum(int(answer.headers["content-length"]) for answer in [page, *(shown(browser, part) for part in parts)])
 
 
 def fill(file: Path, demo: Path, episodes: int) -> None:
@@ -160,25 +209,28 @@ def whose(name: str) -> str:
     return f"WHERE episode_id {of_them}"
 
 
-def milliseconds(store: Store, read: Read) -> float:
+def milliseconds(read: Callable[[], Any]) -> float:
     """Of the processor, which other programs of the machine do not lengthen: the median of some runs after a first."""
-    read(store)
+    read()
     taken = []
     for _ in range(RUNS):
         begun = process_time()
-        read(store)
+        read()
         taken.append(1000 * (process_time() - begun))
     return median(taken)
 
 
 def report(sizes: tuple[int, int], small: dict[str, float], large: dict[str, float]) -> None:
-    print(f"{'':<28}{sizes[0]:>10} {sizes[1]:>10}   ratio   (milliseconds)")
+    carried = round(max(small.pop(BYTES), large.pop(BYTES)))
+    print(f"First load of Today: {carried} bytes over the wire")
+    print(f"{'':<34}{sizes[0]:>10} {sizes[1]:>10}   ratio   (milliseconds)")
     for name, before in small.items():
-        print(f"{name:<28}{before:>10.1f} {large[name]:>10.1f} {large[name] / before:>7.1f}")
+        print(f"{name:<34}{before:>10.1f} {large[name]:>10.1f} {large[name] / before:>7.1f}")
     found = {
         "workload": f"reads of the screens, processor time, SQLite, {sizes[1]} episodes against {sizes[0]}",
         "times_as_long": {name: round(large[name] / before, 1) for name, before in small.items()},
         "milliseconds": {name: [round(before, 1), round(large[name], 1)] for name, before in small.items()},
+        "first_load_bytes": carried,
         "machine": f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
         "commit": _commit(),
     }

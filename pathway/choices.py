@@ -76,10 +76,6 @@ class Choice:
     required: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def needs_reason(self) -> bool:
-        return "reason" in self.required
-
 
 @dataclass(frozen=True, slots=True)
 class _Option:

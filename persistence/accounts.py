@@ -132,10 +132,6 @@ class Accounts:
             connection.execute(update(accounts).where(accounts.c.email == email).values(subject=subject))
             _note(connection, at, email, email, "hospital sign-in bound", became=subject)
 
-    def note_change(self, at: datetime, by: str, email: str, what: str, was: str = "", became: str = "") -> None:
-        with self.database.writing() as connection:
-            _note(connection, at, by, email, what, was, became)
-
     def account_changes(self, *, limit: int = 50, offset: int = 0, email: str | None = None) -> Sequence[Row]:
         """What was done about accounts, the latest first."""
         notes = table(models.AccountChange)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from persistence import models
 from persistence.database import Database
-from persistence.journal import dumps
+from persistence.journal import by_person
 from persistence.names import full_name
 from persistence.registry import table
 
@@ -16,12 +16,13 @@ ENTRIES, EPISODES, PEOPLE = table(models.Entry), table(models.Episode), table(mo
 
 
 def changed_since(database: Database, since: datetime, *, but_by: str = "") -> int:
-    """How many patients had something recorded since then, but for what that colleague recorded."""
-    query = select(func.count(ENTRIES.c.patient_id.distinct())).where(
-        ENTRIES.c.recorded_at > since, ENTRIES.c.refusal.is_(None)
-    )
+    """How many patients had something recorded since then, but for what that colleague recorded. What was refused
+    changed nothing."""
+    # Counted apart, not made distinct first: the index of instants leads to the few lines that are new.
+    news = ENTRIES.c.recorded_at > since, ENTRIES.c.refusal.is_(None)
+    query = select(func.count(ENTRIES.c.patient_id.distinct())).where(*news)
     if but_by:
-        query = query.where(~ENTRIES.c.step.contains(f'"by":{dumps(but_by)}', autoescape=True))
+        query = query.where(~by_person(but_by))
     with database.reading() as connection:
         return connection.scalar(query) or 0
 

@@ -130,12 +130,6 @@ def work_page(store: Store, at: datetime, view: View, *, page: int = 1, size: in
     return Page(rows, held.counts(), held.total(view.tab), page, size)
 
 
-def work_counts(store: Store, at: datetime, view: View) -> Counts:
-    """The numbers of the tabs alone."""
-    with store.database.snapshot() as connection:
-        return _Listing(view, local_days(connection, at)).counted(connection).counts()
-
-
 def work_items(store: Store, at: datetime, view: View) -> Iterator[WorkItem]:
     """All the work of a view, the most urgent first, for letters and files; a screen asks for a page."""
     with store.database.snapshot() as connection:

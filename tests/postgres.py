@@ -87,11 +87,20 @@ def drop(url: str) -> None:
 
 
 def cleared(url: str) -> str:
-    """The same database with every row gone: what a test left never reaches the next one."""
-    tables = ", ".join(f'"{table.name}"' for table in models.SQLModel.metadata.sorted_tables)
+    """The same database with every row gone: what a test left never reaches the next one.
+
+    Rows are deleted: to truncate is to make new files for every table and index, which takes longer than most tests.
+    """
+    children_first = reversed(models.SQLModel.metadata.sorted_tables)
+    emptied = [f'DELETE FROM "{table.name}"' for table in children_first]
+    counted = [
+        f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), 1, false)"
+        for table in models.SQLModel.metadata.sorted_tables
+        if table.autoincrement_column is not None
+    ]
     with create_engine(url, poolclass=NullPool).begin() as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        connection.exec_driver_sql("; ".join([*emptied, *counted]))
     return url
 
 

@@ -1,6 +1,5 @@
 """One request at its desk: who asks, in which role, at which instant; and how an answer is written."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from coordinator.web import showing
-from coordinator.web.access import ROLES, May, Role
+from coordinator.web.access import May, Role
 from coordinator.web.house import House
 from coordinator.web.said_once import said_before, said_now, say_next
 from persistence.store import Store
@@ -90,7 +89,3 @@ def local_path(path: str, otherwise: str = "/") -> str:
     parts = urlsplit(path)
     within = path.startswith("/") and not path.startswith("//") and "\\" not in path
     return path if within and not parts.scheme and not parts.netloc else otherwise
-
-
-def roles_that(permission: May) -> Sequence[Role]:
-    return [role for role in ROLES.values() if permission in role.may]

@@ -117,8 +117,8 @@ def test_a_handover_must_be_confirmed_only_while_a_red_flag_waits():
 
 def test_a_reason_is_needed_where_the_rules_ask_for_one():
     found = offered(in_care())
-    assert found["refer_surgery",].needs_reason
-    assert not found["death",].needs_reason
+    assert "reason" in found["refer_surgery",].required
+    assert "reason" not in found["death",].required
     assert "date" in found["death",].fields
 
 

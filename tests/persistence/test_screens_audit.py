@@ -1,4 +1,4 @@
-"""What auditors read, by the page and as a whole; and what others recorded meanwhile."""
+"""What auditors read, by the page and as a whole; and what others recorded since then."""
 
 from datetime import timedelta
 from itertools import islice
@@ -9,8 +9,8 @@ from sqlalchemy import insert
 from pathway.journal import Step
 from persistence import models
 from persistence.audit import Asked, journal_lines, journal_page, sign_in_attempts, viewings
+from persistence.changes import changed_since
 from persistence.journal import INTAKE, entry_of
-from persistence.meanwhile import Changes, changed_on, changes_since
 from persistence.store import table
 from tests.persistence.cohorts import MORNING
 from tests.persistence.shelf import CARE, OPENED, rows, tell
@@ -101,17 +101,16 @@ def assigned(to: str, by: str) -> Step:
     return Step("admin", "assign", {"owner": to}, "coordinator", by)
 
 
-def test_what_others_recorded_meanwhile_is_counted_by_episode(store):
+def test_what_others_recorded_since_then_is_counted_by_patient(store):
     tell(store, *CARE, patient="P1")
     tell(store, *CARE, patient="P2")
     tell(store, assigned("x", "me@x"), at=OPENED + HOUR, patient="P1")
     tell(store, assigned("x", 'the "other"'), at=OPENED + HOUR, patient="P2")
     tell(store, assigned("y", 'the "other"'), at=OPENED + 2 * HOUR, patient="P2")
-    assert changes_since(store, OPENED, "me@x", ["P1-1", "P2-1"]) == Changes(1, 1)
-    assert changes_since(store, OPENED, "me@x", ["P1-1"]) == Changes(1, 0)
-    assert changes_since(store, OPENED, 'the "other"') == Changes(1, 0)
-    assert changes_since(store, OPENED, "somebody", ["P1-1", "P2-1"]) == Changes(2, 2)
-    assert changes_since(store, OPENED + 2 * HOUR, "me@x") == Changes(0, 0)
+    assert changed_since(store.database, OPENED, but_by="me@x") == 1
+    assert changed_since(store.database, OPENED, but_by='the "other"') == 1
+    assert changed_since(store.database, OPENED, but_by="somebody") == 2
+    assert changed_since(store.database, OPENED + 2 * HOUR, but_by="me@x") == 0
 
 
 def test_what_was_refused_changed_nothing(store):
@@ -119,13 +118,5 @@ def test_what_was_refused_changed_nothing(store):
     refused = store.record("P1", Step("decide", "discharge", {}, "coordinator"), OPENED + HOUR).refusal
     unknown = store.record("P1", Step("observe", "unheard_of", {}, "coordinator"), OPENED + HOUR).refusal
     assert refused and unknown
-    assert changes_since(store, OPENED, "me@x") == Changes(0, 0)
+    assert changed_since(store.database, OPENED) == 0
     assert INTAKE not in [line.episode for line in journal_lines(store, Asked(patient="P1"))]
-
-
-def test_what_changed_on_one_episode_is_its_later_lines(store):
-    tell(store, *CARE)
-    tell(store, assigned("x", "other@x"), at=OPENED + HOUR)
-    (line,) = changed_on(store, "P1-1", len(CARE))
-    assert (line.step.by, line.step.data) == ("other@x", {"owner": "x"})
-    assert changed_on(store, "P1-1", line.seq) == []

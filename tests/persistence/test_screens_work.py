@@ -12,7 +12,7 @@ from persistence import models
 from persistence.names import full_name
 from persistence.store import Person, table
 from persistence.work_item import WorkItem, work_item
-from persistence.work_page import PARTS, TABS, View, work_counts, work_page
+from persistence.work_page import PARTS, TABS, View, work_page
 from persistence.worklist import worklist
 from tests.journeys.people import GUIDELINE, examined, happened
 from tests.persistence.cohorts import EVENING, MORNING, open_tasks
@@ -100,7 +100,7 @@ def test_every_tab_and_filter_pages_through_what_the_episodes_say(cohort, at, ta
 @pytest.mark.parametrize("filters", VIEWS.values(), ids=VIEWS)
 @pytest.mark.parametrize("at", [MORNING, EVENING], ids=["one day", "two days"])
 def test_the_numbers_on_the_tabs_are_those_of_their_lists(cohort, at, filters):
-    counts = work_counts(cohort, at, View(**filters))
+    counts = work_page(cohort, at, View(**filters)).counts
     assert {tab: getattr(counts, tab) for tab in TABS} == {
         tab: len(reckoned(cohort, at, tab, **filters)) for tab in TABS
     }
@@ -114,7 +114,7 @@ def test_the_worklist_of_letters_is_the_same_list(cohort, at):
 
 
 def test_the_cohort_puts_the_page_to_the_test(cohort):
-    counts = work_counts(cohort, MORNING, View())
+    counts = work_page(cohort, MORNING, View()).counts
     assert min(counts.now, counts.overdue, counts.today, counts.week, counts.aside, counts.red) > 0
     aside = {(row.episode_id, row.code) for row in rows(cohort, models.LookAgain)}
     assert any((item.episode, item.code) in aside for item in worklist(cohort, MORNING) if item.red_flag)

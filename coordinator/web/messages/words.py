@@ -62,11 +62,6 @@ def about(guideline: Guideline, kind: str, code: str) -> str:
     return patients.get(code) or HEADINGS.get(code) or code.replace("_", " ").capitalize()
 
 
-def is_ours(guideline: Guideline, code: str) -> Any:
-    """The rule behind a message, for its [E] mark; None for alerts of the house."""
-    return guideline.tasks.get(code) or guideline.timers.get(code)
-
-
 def role_word(role: str) -> str:
     known = {
         "coordinator": _("Coordinators"),
