@@ -61,7 +61,16 @@ def faults_of(page: Page) -> Iterator[str]:
     page.set_viewport_size({"width": 1440, "height": 900})
 
 
+# What axe has already judged in this process: roles share most pages to the letter, and it takes its time.
+JUDGED: set[tuple[str, str]] = set()
+
+
 def barriers(page: Page, options: dict | None = None) -> Iterator[str]:
+    """Of a page whose content or whose menu axe has not seen yet under the same rules."""
+    parts = {(str(options), page.inner_html("main")), (str(options), page.inner_text("header.site"))}
+    if parts <= JUDGED:
+        return
+    JUDGED.update(parts)
     for fault in Axe().run(page, options=options).response["violations"]:
         places = ", ".join(str(node["target"][0]) for node in fault["nodes"][:3])
         yield f"axe {fault['id']} ({len(fault['nodes'])}): {places}"
