@@ -297,12 +297,13 @@ def test_a_database_that_cannot_be_used_is_an_answer(unusable, now):
 
 def test_a_database_of_another_version_is_an_answer(ward, now):
     with ward.database.writing() as connection:
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     try:
         assert told(ward, now, "schema").endswith("run `pathway init`.")
     finally:
         with ward.database.writing() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :found"), {"found": found})
 
 
 def test_a_database_that_goes_away_is_noticed_at_the_next_question(new_url, now, kind, tmp_path):
