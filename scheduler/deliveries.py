@@ -59,6 +59,13 @@ def last_answer(connection: Connection, key: str) -> str:
     return connection.scalar(query.limit(1)) or ""
 
 
+def perhaps_told(connection: Connection, key: str) -> list[str]:
+    """Whom a channel was given it for without its answer being written down: they have it, or they do not."""
+    rows = table(models.Delivery)
+    query = select(rows.c.recipient).where(rows.c.reminder_key == key, rows.c.answer == UNANSWERED).distinct()
+    return list(connection.scalars(query.order_by(rows.c.recipient)))
+
+
 def told_since(connection: Connection, recipients: Iterable[str], since: datetime, key: str) -> dict[str, int]:
     """How many other messages each recipient was sent since then; what is on its way counts."""
     rows = table(models.Delivery)

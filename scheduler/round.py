@@ -38,6 +38,7 @@ from scheduler.words import Words, built_in
 # Longer than a run may need for all the rows it claims at one and the same `now`.
 LEASE = timedelta(minutes=15)
 NOBODY = "nobody to tell"
+PERHAPS = "it may have gone out all the same"
 NOT_TRIED = "not tried: the channel is down"
 
 log = logging.getLogger(__name__)
@@ -197,6 +198,9 @@ class Round:
         carrying = [channel.name for channel in self._carrying(rule)]
         if set(deliveries.telling(deliveries.settled(connection, row.key), carrying)) & set(TAKEN):
             return Ending(row, "sent", f"some were not told: {because}", matter.episode)
+        perhaps = deliveries.perhaps_told(connection, row.key)
+        if perhaps:
+            because += f"; {PERHAPS}: the answer for {', '.join(perhaps)} was lost"
         return Ending(row, outcome, because, matter.episode)
 
     def _to_patient(self, connection: Connection, matter: Matter, rule: ReminderRule) -> Claim | Ending:

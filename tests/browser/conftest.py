@@ -30,13 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=NONE_HERE))
 
 
-@pytest.fixture(scope="package")
+# For one file each: while Playwright is open its event loop counts as running in this thread, and whatever
+# calls asyncio.run, here or in another file of the same process, would be refused.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as found:
         yield found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     yield found

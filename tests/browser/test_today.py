@@ -2,17 +2,25 @@
 
 from datetime import timedelta
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from pathway.journal import Step
 from persistence.work_page import View, work_page
 from tests.web.conftest import NOW, PASSWORD
 
+PAINTED = "performance.getEntriesByName('first-contentful-paint').length > 0"
+
+
+def listens(page: Page) -> None:
+    """Wait until a key is heard: the script has run (it shows the button), and the browser, which drops what is
+    pressed before the first paint of a page, has painted."""
+    expect(page.locator("[data-print]")).to_be_visible()
+    page.wait_for_function(PAINTED)
+
 
 def test_the_list_is_worked_by_keyboard_and_the_form_opens_over_it(opened):
     page = opened("coordinator")
-    # The script shows it: from then on it listens.
-    expect(page.locator("[data-print]")).to_be_visible()
+    listens(page)
     page.keyboard.press("j")
     page.keyboard.press("j")
     second = page.locator("tr[data-row]").nth(1)
@@ -42,7 +50,7 @@ def test_shortcuts_that_are_turned_off_do_nothing(opened):
     page.goto("/account")
     page.get_by_role("button", name="Turn them off").click()
     page.goto("/")
-    expect(page.locator("[data-print]")).to_be_visible()
+    listens(page)
     page.keyboard.press("j")
     expect(page.locator("tr[aria-selected=true]")).to_have_count(0)
 

@@ -335,6 +335,31 @@ def test_of_two_reminders_of_one_task_only_the_later_is_told(due, pigeon):
     assert not [key for key, _ in pigeon.sent if ":overdue:" in key]
 
 
+def test_of_a_letter_whose_answer_was_lost_it_is_said_that_it_may_be_out(due, pigeon):
+    """The database went away between the server's acceptance and its being written down; a week later the next
+    reminder of the task is told, so the first is not sent again."""
+
+    class Cut(Pigeon):
+        def send(self, message, recipient):
+            super().send(message, recipient)
+            raise KeyboardInterrupt
+
+    first = reminder(due, kind="overdue", code="K-REASSESS")
+    change(due, update(OUTBOX).where(OUTBOX.c.key != first.key).values(try_at=LATE + HOUR))
+    with pytest.raises(KeyboardInterrupt):
+        deliver(due, [Cut()], LATE, limit=500)
+    settle_all(due, LATE + days(7))
+    for minutes in (0, 20):
+        deliver(due, [pigeon], LATE + days(7) + timedelta(minutes=minutes), limit=500)
+    row = reminder(due, kind="overdue", code="K-REASSESS")
+    assert (row.outcome, row.because) == (
+        "suppressed",
+        "a later reminder of the same task took its place; "
+        f"it may have gone out all the same: the answer for {CLIVE} was lost",
+    )
+    assert first.key not in [key for key, _ in pigeon.sent]
+
+
 def test_an_earlier_reminder_waits_for_the_later_one_and_goes_with_it_to_a_person_if_that_fails_too(due, pigeon):
     pigeon.trouble = ChannelDown("connection refused")
     deliver(due, [pigeon], LATE, limit=500)
