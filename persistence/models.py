@@ -16,6 +16,12 @@ from persistence.account_models import (  # noqa: F401 tables are asked for here
     SignIn,
     Viewing,
 )
+from persistence.api_models import (  # noqa: F401 tables like the others
+    IdempotentWrite,
+    Token,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from persistence.candidate_models import Candidate  # noqa: F401 a table like the others
 from persistence.columns import if_open, if_waiting, in_code_order, instant, long_text
 
