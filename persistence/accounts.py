@@ -91,7 +91,7 @@ class Accounts:
                 raise AccountExists(email)
             upsert(connection, models.User, [{"email": email, "name": name, "role": role, "active": True}])
             connection.execute(insert(accounts).values(**row))
-            _note(connection, row["made_at"], row["made_by"], email, "account made", became=role)
+            note_change(connection, row["made_at"], row["made_by"], email, "account made", became=role)
 
     def set_role(self, email: str, role: str, *, at: datetime, by: str) -> None:
         """Raises LastAdministrator."""
@@ -101,7 +101,7 @@ class Accounts:
             if was.role != role:
                 _keep_one_administrator(connection, was)
                 connection.execute(update(people).where(people.c.email == email).values(role=role))
-                _note(connection, at, by, email, "role", was.role, role)
+                note_change(connection, at, by, email, "role", was.role, role)
 
     def set_active(self, email: str, *, active: bool, at: datetime, by: str) -> None:
         """Whoever is no longer active is signed out everywhere at once. Raises LastAdministrator."""
@@ -114,7 +114,7 @@ class Accounts:
                 _keep_one_administrator(connection, was)
                 _end(connection, at, "the account was closed", email)
             connection.execute(update(people).where(people.c.email == email).values(active=active))
-            _note(connection, at, by, email, "account opened again" if active else "account closed")
+            note_change(connection, at, by, email, "account opened again" if active else "account closed")
 
     def set_password(self, email: str, password_hash: str, *, must_change: bool, at: datetime, by: str) -> None:
         """A new password; every browser of that colleague is signed out."""
@@ -123,14 +123,14 @@ class Accounts:
         with self.database.writing() as connection:
             connection.execute(update(accounts).where(accounts.c.email == email).values(**values))
             _end(connection, at, "the password was changed", email)
-            _note(connection, at, by, email, "password reset" if must_change else "password changed")
+            note_change(connection, at, by, email, "password reset" if must_change else "password changed")
 
     def bind(self, email: str, subject: str, at: datetime) -> None:
         """From now on the hospital's sign-in knows this colleague by that subject."""
         accounts = table(models.Account)
         with self.database.writing() as connection:
             connection.execute(update(accounts).where(accounts.c.email == email).values(subject=subject))
-            _note(connection, at, email, email, "hospital sign-in bound", became=subject)
+            note_change(connection, at, email, email, "hospital sign-in bound", became=subject)
 
     def account_changes(self, *, limit: int = 50, offset: int = 0, email: str | None = None) -> Sequence[Row]:
         """What was done about accounts, the latest first."""
@@ -230,7 +230,7 @@ def _keep_one_administrator(connection: Connection, was: Row) -> None:
         raise LastAdministrator(was.email)
 
 
-def _note(
+def note_change(
     connection: Connection, at: datetime, by: str, email: str, what: str, was: str = "", became: str = ""
 ) -> None:
     row = {"at": at, "by": by, "email": email, "what": what, "was": was, "became": became}

@@ -61,12 +61,16 @@ class Registry:
 
     def name_person(self, person: Person) -> None:
         """Keep the name of a person who is known by identifier; a name once known is not overwritten."""
+        with self.database.writing() as connection:
+            self.name_within(connection, person)
+
+    def name_within(self, connection: Connection, person: Person) -> None:
+        """The same as a part of a transaction that writes something else as well."""
         people = table(models.Patient)
         unnamed = (people.c.id == person.id) & (people.c.surname == "") & (people.c.given == "")
-        with self.database.writing() as connection:
-            key = name_key(full_name(person.surname, person.given))
-            values = {"surname": person.surname, "given": person.given, "name_key": key}
-            connection.execute(update(people).where(unnamed).values(**values))
+        key = name_key(full_name(person.surname, person.given))
+        values = {"surname": person.surname, "given": person.given, "name_key": key}
+        connection.execute(update(people).where(unnamed).values(**values))
 
     def keep_user(self, email: str, name: str, role: str, *, active: bool, phone: str | None = None) -> None:
         """Add or change a colleague who is told things; without a phone, the one that is known stays."""

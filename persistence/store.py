@@ -109,16 +109,30 @@ class Store(Registry):
         else was first), ClockWentBack, StoreError.
         """
         with self.database.writing() as connection:
-            case = self._case_for(connection, person, at)
-            self._refuse_older_clock(case, at, connection)
-            outcome = self.engine.record(case, step, at, episode_n=episode_n, catch_up=catch_up)
-            if seen is not None:
-                refuse_overtaken(connection, case, step, outcome, self.engine.guideline, seen, episode_n=episode_n)
-            if outcome.intake is not None:
-                write_intake(connection, case.patient, outcome.intake)
-            loaded = {episode.id: episode for episode in case.episodes}
-            self._write(connection, outcome.changes, loaded)
-            return outcome
+            return self.record_within(connection, person, step, at, episode_n=episode_n, catch_up=catch_up, seen=seen)
+
+    def record_within(
+        self,
+        connection: Connection,
+        person: Person | str,
+        step: Step,
+        at: datetime,
+        *,
+        episode_n: int | None = None,
+        catch_up: bool = True,
+        seen: int | None = None,
+    ) -> Outcome:
+        """The same as a part of a transaction that writes something else as well: both are saved or neither."""
+        case = self._case_for(connection, person, at)
+        self._refuse_older_clock(case, at, connection)
+        outcome = self.engine.record(case, step, at, episode_n=episode_n, catch_up=catch_up)
+        if seen is not None:
+            refuse_overtaken(connection, case, step, outcome, self.engine.guideline, seen, episode_n=episode_n)
+        if outcome.intake is not None:
+            write_intake(connection, case.patient, outcome.intake)
+        loaded = {episode.id: episode for episode in case.episodes}
+        self._write(connection, outcome.changes, loaded)
+        return outcome
 
     def _case_for(self, connection: Connection, person: Person | str, at: datetime) -> Case:
         name = person if isinstance(person, str) else person.id

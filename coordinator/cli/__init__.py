@@ -8,6 +8,7 @@ from coordinator.cli import (
     calendar,
     colleagues,
     demo,
+    exporting,
     fhir,
     guideline,
     health,
@@ -19,6 +20,7 @@ from coordinator.cli import (
     scenario,
     serving,
     templates,
+    tokens,
     working,
 )
 from coordinator.cli.base import app
@@ -30,6 +32,7 @@ COMMANDS = (
     calendar,
     colleagues,
     demo,
+    exporting,
     fhir,
     guideline,
     health,
@@ -41,6 +44,7 @@ COMMANDS = (
     scenario,
     serving,
     templates,
+    tokens,
     working,
 )
 

@@ -26,6 +26,7 @@ class May(StrEnum):
     SEE_HEALTH = "see how the machinery stands"
     AUDIT = "read the journals"
     MANAGE_ACCOUNTS = "manage accounts"
+    CONNECT = "connect other systems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,19 @@ ROLES: Mapping[str, Role] = {
     for role in (
         Role("coordinator", marked("Coordinator"), "/", frozenset(_CARE), acts_as="coordinator"),
         Role("clinician", marked("Clinician"), "/", frozenset(_CARE), acts_as="clinician"),
-        Role("lead", marked("Lead"), "/cohort", frozenset({*_CARE, May.AUDIT}), acts_as="coordinator"),
+        Role("lead", marked("Lead"), "/cohort", frozenset({*_CARE, May.AUDIT, May.CONNECT}), acts_as="coordinator"),
         Role(
             "auditor",
             marked("Auditor"),
             "/audit",
             frozenset({*_EVERYBODY, May.SEE_PATIENTS, May.SEE_MESSAGES, May.SEE_COUNTS, May.AUDIT}),
         ),
-        Role("administrator", marked("Administrator"), "/accounts", frozenset({*_EVERYBODY, May.MANAGE_ACCOUNTS})),
+        Role(
+            "administrator",
+            marked("Administrator"),
+            "/accounts",
+            frozenset({*_EVERYBODY, May.MANAGE_ACCOUNTS, May.CONNECT}),
+        ),
     )
 }
 

@@ -15,6 +15,8 @@ def account_change_words(change: Any) -> str:
         "account opened again": _("account opened again"),
         "password reset": _("one-time password made"),
         "password changed": _("own password changed"),
+        "token made": _("token of a program made: %(what)s", what=change.became),
+        "token revoked": _("token of a program revoked: %(what)s", what=change.was),
         "hospital sign-in bound": _("hospital account bound"),
     }
     return known.get(change.what, change.what)
