@@ -55,8 +55,9 @@ bench: .venv/.installed ## Measure settling against the raw limit in the same ru
 bench-screens: .venv/.installed ## Measure the screens at 50 000 episodes against 5 000 in the same run
 	$(BIN)/python -m benchmarks.screens
 
-docs: .venv/.installed ## Write docs/commands.md and docs/demo.svg anew from the program itself
+docs: .venv/.installed ## Write docs/commands.md, docs/data-dictionary.md and docs/demo.svg anew from the program itself
 	$(BIN)/python -m coordinator.commands_page > docs/commands.md
+	$(BIN)/python -m coordinator.export.dictionary > docs/data-dictionary.md
 	@rm -f demo-picture.db*
 	$(BIN)/pathway --database sqlite:///demo-picture.db --now 2026-03-16T07:30 demo --svg docs/demo.svg > /dev/null
 	@rm -f demo-picture.db*

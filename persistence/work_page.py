@@ -52,6 +52,7 @@ TABS: Mapping[str, tuple[str, ...]] = {
     "all": PARTS,
 }
 RED, REST = 0, 1
+AT_A_TIME = 500
 # Said in the statement itself: SQLite takes an index of open work only where it can read that no other is wanted.
 IS_OPEN = TASKS.c.status == literal_column("'open'")
 
@@ -135,8 +136,9 @@ def work_items(store: Store, at: datetime, view: View) -> Iterator[WorkItem]:
     with store.database.snapshot() as connection:
         listing = _Listing(view, local_days(connection, at))
         for cell in listing.cells(view.tab):
-            for row in connection.execute(listing.rows(cell)):
-                yield _item(store, listing.days, row)
+            with connection.execution_options(yield_per=AT_A_TIME).execute(listing.rows(cell)) as rows:
+                for row in rows:
+                    yield _item(store, listing.days, row)
 
 
 # ---------------------------------------------------------------- what is asked

@@ -1,63 +1,37 @@
 """The journal as a file: one row for each line, written as it is read, however long the journals are."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
 
-from coordinator.telling import tell
+from coordinator.export import csv_file
+from coordinator.export.columns import Value
+from coordinator.export.sources import in_words
+from coordinator.export.tables import JOURNAL, JournalRecord
 from pathway.guideline import Guideline
 from persistence.audit import JournalLine
 from persistence.journal import step_document
 
-COLUMNS = (
-    "recorded_at", "occurred_at", "patient", "episode", "seq", "kind", "actor", "by", "refused", "because", "what",
-    "rules", "previous_hash", "hash",
-)  # fmt: skip
-# What a spreadsheet would take for a formula.
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+# In JSON these stand as what they are, not as text.
+WHOLE = ("step", "effects")
 
 
 def as_csv(lines: Iterable[JournalLine], guideline: Guideline) -> Iterator[str]:
-    yield _row(COLUMNS)
-    for line in lines:
-        found = _fields(line, guideline)
-        yield _row([_harmless(found[column]) for column in COLUMNS])
+    yield from csv_file.as_csv(JOURNAL, in_words(lines, guideline))
 
 
 def as_ndjson(lines: Iterable[JournalLine], guideline: Guideline) -> Iterator[str]:
     """One JSON object to a line, with the step and its effects as they were recorded."""
-    for line in lines:
-        whole = {**_fields(line, guideline), "seq": line.entry.seq, "step": step_document(line.entry.step)}
-        yield json.dumps({**whole, "effects": list(line.entry.effects)}, ensure_ascii=False) + "\n"
+    for record in in_words(lines, guideline):
+        yield json.dumps(_object(record), ensure_ascii=False) + "\n"
 
 
-def _fields(line: JournalLine, guideline: Guideline) -> dict[str, str]:
-    entry = line.entry
-    told = list(tell([entry], guideline))
-    return {
-        "recorded_at": entry.recorded_at.isoformat(),
-        "occurred_at": entry.occurred_at.isoformat(),
-        "patient": line.patient,
-        "episode": line.episode,
-        "seq": str(entry.seq),
-        "kind": entry.kind,
-        "actor": entry.actor,
-        "by": entry.step.by,
-        "refused": entry.refusal.code if entry.refusal else "",
-        "because": entry.refusal.because if entry.refusal else "",
-        "what": "; ".join(one.what for one in told),
-        "rules": " ".join(dict.fromkeys(one.rule for one in told if one.rule)),
-        "previous_hash": line.previous_hash,
-        "hash": line.hash,
-    }
+def _object(record: JournalRecord) -> dict[str, Any]:
+    flat = {column.name: _plain(column.value(record)) for column in JOURNAL.columns if column.name not in WHOLE}
+    entry = record.line.entry
+    return {**flat, "step": step_document(entry.step), "effects": list(entry.effects)}
 
 
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(DANGEROUS) else cell
-
-
-def _row(cells: Iterable[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow(cells)
-    return written.getvalue()
+def _plain(value: Value) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
