@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from coordinator import demo_people as people
+from coordinator.demo_candidates import demo_candidates
 from coordinator.demo_people import HAPPENINGS, Visit, arrive
 from pathway import assessments
 from pathway.calendar import fire_instant, zone_named
@@ -20,6 +21,7 @@ from pathway.episode import Episode
 from pathway.guards import BONE_AND_SAFETY
 from pathway.journal import Entry, Step
 from pathway.turn import offset_by
+from persistence.candidates import keep_candidate
 from persistence.store import Person, Store
 
 OPENS, CLOSES, SATURDAY = 9, 17, 5
@@ -46,6 +48,8 @@ def build(
         if on_progress:
             on_progress(number, patients)
     _keep(store, lives)
+    for row in demo_candidates(now, lives[0].person):
+        keep_candidate(store.database, row)
 
 
 def _keep(store: Store, lives: "Iterable[Life]") -> None:

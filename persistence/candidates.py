@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select, update
 
 from persistence.candidate_models import Candidate
 from persistence.database import Database, in_turn
@@ -92,6 +92,25 @@ def candidates(
     with database.reading() as connection:
         rows = connection.execute(query.order_by(order, found.c.found_at, found.c.id)).mappings()
         return [_read(dict(row)) for row in rows]
+
+
+def waiting_counts(database: Database, patient: str | None = None) -> dict[str, int]:
+    """How many wait now, by kind; of one patient, where one is named."""
+    found = table(Candidate)
+    query = select(found.c.kind, func.count()).where(found.c.outcome == WAITING).group_by(found.c.kind)
+    if patient is not None:
+        query = query.where(found.c.patient_id == patient)
+    with database.reading() as connection:
+        return dict.fromkeys(KINDS, 0) | {row.kind: row[1] for row in connection.execute(query)}
+
+
+def waiting_page(database: Database, kind: str, *, page: int, size: int) -> list[dict[str, Any]]:
+    """One page of what waits of a kind, the oldest first."""
+    found = table(Candidate)
+    query = select(found).where(found.c.outcome == WAITING, found.c.kind == kind)
+    query = query.order_by(found.c.found_at, found.c.id).limit(size).offset((page - 1) * size)
+    with database.reading() as connection:
+        return [_read(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def candidate(database: Database, name: str) -> dict[str, Any] | None:

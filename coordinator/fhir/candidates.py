@@ -20,10 +20,24 @@ from persistence.candidates import (
     candidate,
     candidates,
     close_candidate,
+    waiting_counts,
+    waiting_page,
 )
 from persistence.store import Person, Store
 
-__all__ = ["KINDS", "Acceptance", "Accepted", "Candidate", "accept", "dismiss", "one", "waiting"]
+__all__ = [
+    "KINDS",
+    "Acceptance",
+    "Accepted",
+    "Candidate",
+    "accept",
+    "counts",
+    "dismiss",
+    "one",
+    "page_of",
+    "registration",
+    "waiting",
+]
 # Said at the time of the import, and not to be got round by accepting.
 DECEASED = "deceased"
 
@@ -91,6 +105,15 @@ def waiting(store: Store, at: datetime, *, patient: str | None = None, kinds: It
     return [_candidate(row) for row in candidates(store.database, at, patient=patient, kinds=kinds)]
 
 
+def counts(store: Store, patient: str | None = None) -> dict[str, int]:
+    """How many wait now, by kind, the most likely kind first."""
+    return waiting_counts(store.database, patient)
+
+
+def page_of(store: Store, kind: str, *, page: int, size: int) -> list[Candidate]:
+    return [_candidate(row) for row in waiting_page(store.database, kind, page=page, size=size)]
+
+
 def one(store: Store, name: str) -> Candidate | None:
     row = candidate(store.database, name)
     return _candidate(row) if row else None
@@ -113,16 +136,17 @@ def dismiss(store: Store, name: str, at: datetime, by: str, because: str) -> Ref
 def accept(store: Store, name: str, at: datetime, acceptance: Acceptance, *, zone: str, profile: str) -> Accepted:
     """Register the fracture, as the role in which the person acts; the engine says whether it may be."""
     found = one(store, name)
-    refusal = _not_waiting(name) if found is None or found.outcome != WAITING else _not_ready(found, acceptance)
-    if found is None or refusal is not None:
-        return Accepted(refusal=refusal)
-    number = found.patient or acceptance.patient
-    known = _is_known(store, number)
-    step = _registration(store, found, acceptance, further=known)
-    outcome = store.record(Person(number, zone, profile, found.surname, found.given), step, at)
+    if found is None or found.outcome != WAITING:
+        return Accepted(refusal=_not_waiting(name))
+    ready = registration(store, found, acceptance)
+    if isinstance(ready, Refusal):
+        return Accepted(refusal=ready)
+    number, step = ready
+    person = Person(number, zone, profile, found.surname, found.given)
+    outcome = store.record(person, step, at)
     if outcome.refusal is not None:
         return Accepted(outcome, outcome.refusal)
-    store.name_person(Person(number, zone, profile, found.surname, found.given))
+    store.name_person(person)
     episode = outcome.changes[-1].episode.id
     close_candidate(store.database, name, ACCEPTED, at, acceptance.by, f"accepted as {step.data['level']}", episode)
     return Accepted(outcome, None, episode)
@@ -152,7 +176,12 @@ def _is_known(store: Store, number: str) -> bool:
         return False
 
 
-def _registration(store: Store, found: Candidate, acceptance: Acceptance, *, further: bool) -> Step:
+def registration(store: Store, found: Candidate, acceptance: Acceptance) -> tuple[str, Step] | Refusal:
+    """The patient's number and the step that accepting would record; or why there is none."""
+    refusal = _not_ready(found, acceptance)
+    if refusal is not None:
+        return refusal
+    number = found.patient or acceptance.patient
     level = acceptance.level or found.level
     day = acceptance.fracture_date or found.onset
     precision = "day" if acceptance.fracture_date else found.precision
@@ -173,4 +202,5 @@ def _registration(store: Store, found: Candidate, acceptance: Acceptance, *, fur
         # A clinician who names the level has looked at it: that is what the override asks for.
         data["scope_override"] = True
     by = f"{acceptance.by} ({found.place})"
-    return Step("new_fracture" if further else "register", "", data, acceptance.actor, by, found.event_id)
+    event = "new_fracture" if _is_known(store, number) else "register"
+    return number, Step(event, "", data, acceptance.actor, by, found.event_id)

@@ -20,6 +20,7 @@ def places() -> list[tuple[str, str, May, str]]:
         ("/board", _("Board"), May.SEE_COUNTS, "b"),
         ("/cohort", _("Cohort"), May.SEE_COUNTS, "c"),
         ("/pathway", _("Pathway"), May.SEE_RULES, "p"),
+        ("/candidates", _("Candidates"), May.RECORD, "d"),
         ("/reminders", _("Reminders"), May.SEE_MESSAGES, "r"),
         ("/ahead", _("Time machine"), May.LOOK_AHEAD, "m"),
         ("/census", _("Census"), May.SEE_HEALTH, "n"),

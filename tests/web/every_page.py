@@ -27,6 +27,9 @@ NO_PAGE: dict[str, str] = {
     "/cohort/chart/{name}.svg": "a picture, which the page shows",
     "/audit/export.csv": "a file",
     "/audit/export.ndjson": "a file",
+    "/audit/export.parquet": "a file",
+    "/export/worklist.{kind}": "a file",
+    "/export/cohort.{kind}": "a file",
 }
 # Values of a query without which a page has nothing to show.
 QUERIES: dict[str, str] = {
@@ -88,13 +91,14 @@ def _doors(dependant: Dependant) -> Iterator[Door | Open]:
 def examples(store: Store) -> dict[str, str]:
     """What stands for each name in braces: one patient who has a bit of everything."""
     episodes, people, rows = table(models.Episode), table(models.User), table(models.Reminder)
-    tasks = table(models.Task)
+    tasks, fractures = table(models.Task), table(models.Candidate)
     with store.database.reading() as connection:
         query = select(episodes.c.patient_id, episodes.c.id, episodes.c.n, tasks.c.code, tasks.c.n.label("task_n"))
         query = query.join(tasks, tasks.c.episode_id == episodes.c.id)
         busy = connection.execute(query.where(tasks.c.status == "open").order_by(tasks.c.rank, episodes.c.id)).first()
         email = connection.scalar(select(people.c.email).order_by(people.c.email))
         key = connection.scalar(select(rows.c.key).where(rows.c.outcome == "waiting").order_by(rows.c.key))
+        candidate = connection.scalar(select(fractures.c.id).order_by(fractures.c.id))
     assert busy is not None
     return {
         "patient": busy.patient_id,
@@ -108,6 +112,7 @@ def examples(store: Store) -> dict[str, str]:
         "event": "observe",
         "kind": "symptoms",
         "seq": "1",
+        "candidate": str(candidate),
     }
 
 

@@ -148,6 +148,9 @@ def known_data(store) -> Data:
     people, staff, rows = table(models.Patient), table(models.User), table(models.Reminder)
     found = {*strings(GUIDELINE), *strings(HEADINGS), *vocabulary()}
     with store.database.reading() as connection:
+        for row in connection.execute(select(table(models.Candidate))):
+            # The page's title has it after a comma.
+            found |= {name := full_name(row.surname, row.given), f", {name}"}
         for row in connection.execute(select(people)):
             found |= {full_name(row.surname, row.given), row.surname, row.given, row.id}
         found |= set(connection.scalars(select(staff.c.name)))

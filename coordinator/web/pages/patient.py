@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from coordinator.fhir.candidates import waiting
 from coordinator.web import recording
 from coordinator.web.access import May
 from coordinator.web.desk import Desk, local_path
@@ -49,6 +50,7 @@ def show_patient(desk: Desk, view: PatientView, status: int = 200, *, saved: str
         status,
         view=view,
         writes=writes,
+        candidates=waiting(desk.store, desk.now, patient=view.banner.patient) if writes else (),
         picture=_picture(desk, view),
         saved=recording.saved(desk, saved),
         titles=kind_title,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from coordinator.fhir.candidates import counts
 from coordinator.web.access import May
 from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
@@ -88,6 +89,7 @@ def list_page(
         faults=faults,
         typed={"to": "", "until": "", "because": "", **(typed or {})},
         ticked=ticked,
+        candidates=sum(counts(desk.store).values()) if desk.me.may(May.RECORD) else 0,
     )
 
 
