@@ -207,9 +207,14 @@ class Accounts:
             return connection.scalar(for_account) or 0, connection.scalar(from_address) or 0
 
     def note_view(self, email: str, role: str, patient: str, page: str, at: datetime) -> None:
-        row = {"email": email, "role": role, "patient_id": patient, "page": page, "at": at}
-        with self.database.writing() as connection:
-            connection.execute(insert(table(models.Viewing)).values(**row))
+        self.note_views(email, role, [patient], page, at)
+
+    def note_views(self, email: str, role: str, patients: Sequence[str], page: str, at: datetime) -> None:
+        """One page, or one file, that shows several patients."""
+        rows = [{"email": email, "role": role, "patient_id": p, "page": page, "at": at} for p in patients]
+        if rows:
+            with self.database.writing() as connection:
+                connection.execute(insert(table(models.Viewing)), rows)
 
 
 def _colleague(connection: Connection, email: str) -> Row:

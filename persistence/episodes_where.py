@@ -39,9 +39,13 @@ class Which:
 
 def episodes_where(store: Store, at: datetime, which: Which, *, page: int = 1, size: int = 50) -> Lines:
     """Pages count from 1."""
+    return listed(store, ids_where(store, at, which), page, size)
+
+
+def ids_where(store: Store, at: datetime, which: Which) -> Select[Any]:
+    """The statement that selects the ids of all of them."""
     with store.database.reading() as connection:
-        conditions = list(_conditions(store, connection, at, which))
-    return listed(store, select(EPISODES.c.id).where(*conditions), page, size)
+        return select(EPISODES.c.id).where(*_conditions(store, connection, at, which))
 
 
 def _conditions(store: Store, connection: Connection, at: datetime, which: Which) -> list[ColumnElement[bool]]:

@@ -52,6 +52,10 @@ class Filters:
         said = {name: getattr(self, name) for name in _SAID if getattr(self, name) != _SAID[name]}
         return {"due": self.due, **{name: "1" if value is True else value for name, value in said.items()}}
 
+    def file(self, kind: str) -> str:
+        """Where a file of that kind with the whole list is."""
+        return f"/export/worklist.{kind}?{urlencode(replace(self, page=1).fields())}"
+
     def query(self, **changes: Any) -> str:
         return self.address(**changes)
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
+from coordinator.export.sources import in_words
+from coordinator.export.tables import JOURNAL
 from coordinator.telling import Told, tell
 from coordinator.web.access import May
 from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
-from coordinator.web.journal_export import as_csv, as_ndjson
+from coordinator.web.files import file_of, table_file
+from coordinator.web.journal_export import as_ndjson
 from coordinator.web.journal_filters import JournalFilters, journal_filters
 from coordinator.web.text import _
 from pathway.journal import plain
@@ -106,13 +109,19 @@ def account_changes(page: int = 1, desk: Desk = needs(May.AUDIT)) -> Response:
 @router.get("/audit/export.csv")
 def export_csv(desk: Desk = needs(May.AUDIT)) -> Response:
     lines = _exported(desk, "export.csv")
-    return _file(as_csv(lines, desk.store.engine.guideline), "text/csv; charset=utf-8", "journal.csv")
+    return table_file(JOURNAL, in_words(lines, desk.store.engine.guideline), "csv", "journal.csv")
+
+
+@router.get("/audit/export.parquet")
+def export_parquet(desk: Desk = needs(May.AUDIT)) -> Response:
+    lines = _exported(desk, "export.parquet")
+    return table_file(JOURNAL, in_words(lines, desk.store.engine.guideline), "parquet", "journal.parquet")
 
 
 @router.get("/audit/export.ndjson")
 def export_ndjson(desk: Desk = needs(May.AUDIT)) -> Response:
     lines = _exported(desk, "export.ndjson")
-    return _file(as_ndjson(lines, desk.store.engine.guideline), "application/x-ndjson", "journal.ndjson")
+    return file_of(as_ndjson(lines, desk.store.engine.guideline), "application/x-ndjson", "journal.ndjson")
 
 
 def _exported(desk: Desk, what: str) -> Iterable[JournalLine]:
@@ -122,10 +131,6 @@ def _exported(desk: Desk, what: str) -> Iterable[JournalLine]:
         raise HTTPException(422, " ".join(asked.faults.values()))
     _note_view(desk, asked.asked.patient or ALL_PATIENTS, asked.address(what))
     return journal_lines(desk.store, asked.asked)
-
-
-def _file(rows: Iterable[str], kind: str, name: str) -> Response:
-    return StreamingResponse(rows, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _filters(desk: Desk) -> JournalFilters:

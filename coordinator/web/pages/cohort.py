@@ -83,6 +83,8 @@ class Listed:
     rows: tuple[Line, ...]
     total: int
     stays: dict[int, tuple[datetime, datetime, float]]
+    # The address of a file of the same episodes; empty where there is none.
+    file: str = ""
 
 
 @router.get("/cohort/list")
@@ -115,14 +117,15 @@ def _listed(desk: Desk, asked: dict[str, str], page: int) -> Listed | None:
         times = {n: (stay.came, stay.left, stay.days) for n, stay in enumerate(stays.rows)}
         said = _("Stays in %(state)s that have ended, the longest first", state=title)
         return Listed(said, tuple(stay.line for stay in stays.rows), stays.total, times)
-    lines = episodes_where(store, desk.now, _which(asked), page=page, size=SIZE)
-    return Listed(", ".join(_words(asked, guideline)), lines.rows, lines.total, {})
+    lines = episodes_where(store, desk.now, which_of(asked), page=page, size=SIZE)
+    file = f"/export/cohort.csv?{desk.request.url.query}"
+    return Listed(", ".join(_words(asked, guideline)), lines.rows, lines.total, {}, file)
 
 
 FLAGS = ("open", "ended", "late", "red", "unowned", "held", "active", "dateless", "aside", "lost")
 
 
-def _which(asked: dict[str, str]) -> Which:
+def which_of(asked: dict[str, str]) -> Which:
     state, _dot, sub = asked.get("state", "").partition(".")
     has = {name for name in FLAGS if asked.get(name) == "1"}
     held = True if "held" in has else False if "active" in has else None
