@@ -24,15 +24,19 @@ from persistence.api_models import (  # noqa: F401 tables like the others
 )
 from persistence.candidate_models import Candidate  # noqa: F401 a table like the others
 from persistence.columns import if_open, if_waiting, in_code_order, instant, long_text
+from persistence.hl7_models import Hl7Message  # noqa: F401 a table like the others
+from persistence.merge_models import MovedEpisode, RecordMerge  # noqa: F401 tables like the others
 
 
 class Patient(SQLModel, table=True):
     """A person. `id` is the identifier that the service itself uses (hospital or NHS number).
 
-    `name_key` is the shown name in the spelling by which people are searched and sorted.
+    `name_key` is the shown name in the spelling by which people are searched and sorted. `merged_into`: the number
+    under which this record goes on, where two records of one person were merged.
     """
 
     __tablename__ = "patient"
+    __table_args__ = (Index("ix_patient_merged_into", "merged_into"),)
     id: str = Field(primary_key=True)
     surname: str = Field(default="", index=True)
     given: str = ""
@@ -42,6 +46,7 @@ class Patient(SQLModel, table=True):
     zone: str
     profile: str
     created_at: datetime = Field(sa_column=instant())
+    merged_into: str | None = None
 
 
 class Episode(SQLModel, table=True):
