@@ -11,7 +11,7 @@ from typing import Any
 
 from pathway import correcting, deciding, firing, observing, registering
 from pathway.calendar import add_months, fire_instant, local_date
-from pathway.episode import Episode
+from pathway.episode import Episode, Timer
 from pathway.errors import JournalBroken, NaiveTime, UnknownStep
 from pathway.facts import as_date
 from pathway.guideline import Guideline, Profile
@@ -84,33 +84,39 @@ class Engine:
         """Fire everything due at or before `now` (strictly before `before`, if given), recorded at `now`."""
         _aware(now)
         limit = now if before is None else before - timedelta(microseconds=1)
-        profile, entries = self.profile(episode.profile), []
-        while (due := firing.next_due(episode, self.guideline, profile, limit)) is not None:
-            episode, entry = self._fire(episode, due, now)
-            entries.append(entry)
-        return Change(episode, tuple(entries)) if entries else None
+        profile, entries = self.profile(episode.profile), list[Entry]()
+        due = firing.next_due(episode, self.guideline, profile, limit)
+        if due is None:
+            return None
+        # One copy for all that fires: nobody sees the episode between two firings.
+        episode = episode.copy()
+        while due is not None:
+            entries.append(self._fire(episode, due, now))
+            due = firing.next_due(episode, self.guideline, profile, limit)
+        return Change(episode, tuple(entries))
 
-    def _fire(self, episode: Episode, due: firing.Due, now: datetime) -> tuple[Episode, Entry]:
-        if due.timer is not None:
-            step = Step("timer", due.timer.code, {"due": due.timer.due}, SYSTEM)
+    def _fire(self, episode: Episode, due: firing.Due, now: datetime) -> Entry:
+        moment, thing = due
+        if isinstance(thing, Timer):
+            step = Step("timer", thing.code, {"due": thing.due}, SYSTEM)
         else:
-            assert due.task is not None
-            step = Step("reminder", due.task.code, {"n": due.task.n}, SYSTEM)
-        return self._take_firing(episode, step, min(due.instant, now), now)
+            step = Step("reminder", thing.code, {"n": thing.n}, SYSTEM)
+        return self._take_firing(episode, step, min(moment, now), now)
 
-    def _take_firing(self, episode: Episode, step: Step, occurred: datetime, now: datetime) -> tuple[Episode, Entry]:
-        turn = self._turn(episode, now, step)
+    def _take_firing(self, episode: Episode, step: Step, occurred: datetime, now: datetime) -> Entry:
+        """Fires on the very episode that is given: it is the caller's own copy."""
+        turn = Turn(episode, self.guideline, self.profile(episode.profile), now, step)
         if step.event == "timer":
             due = as_date(step.data["due"])
-            timer = next(t for t in turn.episode.timers if t.code == step.kind and t.due == due)
+            timer = next(t for t in episode.timers if t.code == step.kind and t.due == due)
             firing.fire(turn, self.machine, timer)
         else:
-            task = next(t for t in turn.episode.tasks if t.code == step.kind and t.n == step.data["n"])
+            task = next(t for t in episode.tasks if t.code == step.kind and t.n == step.data["n"])
             firing.remind(turn, task)
-        return turn.episode, turn.entry(step.event, occurred)
+        return turn.entry(step.event, occurred)
 
     def _turn(self, episode: Episode, at: datetime, step: Step) -> Turn:
-        return Turn(episode, self.guideline, self.profile(episode.profile), at, step)
+        return Turn(episode.copy(), self.guideline, self.profile(episode.profile), at, step)
 
     # ---------------------------------------------------------------- what people record
 
@@ -223,7 +229,8 @@ class Engine:
     def _registration(self, case: Case, step: Step, at: datetime) -> dict[str, Any]:
         """The registration as the journal keeps it: complete, so that a replay needs nothing else."""
         data = dict(step.data)
-        n = len(case.episodes) + 1
+        # Not how many there are: records that were merged and parted again leave gaps, and an id is used once.
+        n = 1 + max((episode.n for episode in case.episodes), default=0)
         known = case.episodes[-1] if case.episodes else None
         if known is not None:
             data["birth_date"] = data.get("birth_date") or known.birth_date
@@ -304,7 +311,7 @@ class Engine:
             change = self._open(step, at)
             return change.episode, change.entries[0]
         if entry.kind in ("timer", "reminder"):
-            return self._take_firing(episode, step, entry.occurred_at, at)
+            return episode, self._take_firing(episode, step, entry.occurred_at, at)
         if entry.kind == "superseded":
             turn = self._turn(episode, at, step)
             move(turn, self.machine, "superseded")

@@ -5,7 +5,6 @@ of attempts; reminders of a task that were missed together are told once.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from pathway.calendar import fire_instant
@@ -15,40 +14,43 @@ from pathway.machine import Machine
 from pathway.moving import speak
 from pathway.turn import Turn
 
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Something that is due at an instant: a timer by code and due date, or a reminder of a task."""
-
-    instant: datetime
-    order: tuple[int, str, int, str]
-    timer: Timer | None = None
-    task: Task | None = None
+Due = tuple[datetime, Timer | Task]
+"""Something that is due, and the instant at which it falls due."""
 
 
 def due_things(episode: Episode, guideline: Guideline, profile: Profile) -> Iterator[Due]:
     """Everything that has a next moment, in no order. A timer that is held has none."""
+    fire_time, zone = profile["fire_time"], episode.zone
     for timer in episode.timers:
-        rule = guideline.timers[timer.code]
-        if timer.status == "pending" or (timer.status == "held" and episode.state in rule.effects):
-            instant = fire_instant(timer.due, profile["fire_time"], episode.zone)
-            yield Due(instant, (0, timer.due.isoformat(), rule.rank, timer.code), timer=timer)
+        if timer.status == "pending" or (
+            timer.status == "held" and episode.state in guideline.timers[timer.code].effects
+        ):
+            yield fire_instant(timer.due, fire_time, zone), timer
     for task in episode.tasks:
         if task.status == "open":
-            moment = next_reminder(task, guideline, profile, episode.zone)
+            moment = next_reminder(task, guideline, profile, zone)
             if moment is not None:
-                yield Due(moment, (1, moment.isoformat(), 0, task.code), task=task)
+                yield moment, task
 
 
 def next_due(episode: Episode, guideline: Guideline, profile: Profile, now: datetime) -> Due | None:
     """The first thing to do at `now`: timers before reminders, each by the moment they fell due."""
-    ready = (due for due in due_things(episode, guideline, profile) if due.instant <= now)
-    return min(ready, key=lambda due: due.order, default=None)
+    ready = [due for due in due_things(episode, guideline, profile) if due[0] <= now]
+    if len(ready) < 2:
+        return ready[0] if ready else None
+
+    def order(due: Due) -> tuple[int, date, int, str]:
+        moment, thing = due
+        if isinstance(thing, Timer):
+            return 0, thing.due, guideline.timers[thing.code].rank, thing.code
+        return 1, moment, 0, thing.code
+
+    return min(ready, key=order)
 
 
 def next_wake(episode: Episode, guideline: Guideline, profile: Profile) -> datetime | None:
     """The next instant at which the episode has something to do; None when only a person can move it."""
-    return min((due.instant for due in due_things(episode, guideline, profile)), default=None)
+    return min((moment for moment, _thing in due_things(episode, guideline, profile)), default=None)
 
 
 # ---------------------------------------------------------------- the calendar of a task's reminders

@@ -16,10 +16,10 @@ from pathway.journal import Entry, Refusal, Step, plain
 
 
 class Turn:
-    """`episode` is a private copy: a turn that ends in a refusal is simply dropped."""
+    """`episode` is a copy that nobody else sees: a turn that ends in a refusal is simply dropped."""
 
     def __init__(self, episode: Episode, guideline: Guideline, profile: Profile, at: datetime, step: Step) -> None:
-        self.episode = episode.copy()
+        self.episode = episode
         self.episode.seq += 1
         self.guideline = guideline
         self.profile = profile

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from pathway.errors import StoreError
 from persistence import models
+from persistence.bulk import upsert
 from persistence.database import Database, in_turn
-from persistence.registry import table, upsert
+from persistence.registry import table
 
 ADMINISTRATOR = "administrator"
 

@@ -15,9 +15,8 @@ FIRST = "0" * 64
 INTAKE = "intake"
 
 
-def dumps(value: Any) -> str:
-    """One spelling for one value: the hash depends on it."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+# One spelling for one value: the hash depends on it.
+dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def step_document(step: Step) -> dict[str, Any]:

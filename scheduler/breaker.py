@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from persistence import models
+from persistence.bulk import upsert
 from persistence.journal import dumps
-from persistence.registry import upsert
 from persistence.store import table
 from scheduler.backoff import pause
 from scheduler.rows import insert_once

@@ -97,7 +97,7 @@ def test_seed_16_an_edit_under_the_old_name_is_found_the_same_night_for_every_ep
 @pytest.mark.parametrize("place", [*ACTIVE, "nobody has looked at"])
 def test_seed_17_a_guard_that_does_not_know_says_so_and_names_what_is_missing(place):
     clinic = PLACES[place]() if place in PLACES else clinic_in_memory().tell(registered(None))
-    turn = Turn(clinic.episode, GUIDELINE, ENGINE.profile("default"), clinic.calendar.now, Step("decide"))
+    turn = Turn(clinic.episode.copy(), GUIDELINE, ENGINE.profile("default"), clinic.calendar.now, Step("decide"))
     verdicts = {name: guard(turn) for name, guard in GUARDS.items()}
     unknown = {name for name, verdict in verdicts.items() if verdict.holds is None}
     assert [name for name in unknown if not (verdicts[name].missing and verdicts[name].because)] == []

@@ -1,0 +1,69 @@
+"""Many rows by one statement: compiled once, and handed to the driver as it takes them.
+
+SQLAlchemy's own way asks of every value of every row how it is to be written; here a column is asked once, and an
+instant that many rows share is written out once. What reaches the database is the same.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+Binder = Callable[[Any], Any]
+Prepared = tuple[str, tuple[str, ...], tuple[tuple[int, Binder], ...]]
+
+
+def append(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+    """Insert; what has the same key as a row that is there is an IntegrityError."""
+    _run(connection, model, rows, "append")
+
+
+def upsert(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], *, keep: bool = False) -> None:
+    """Insert, or overwrite what has the same key; with `keep`, what is there stays as it is."""
+    _run(connection, model, rows, "keep" if keep else "overwrite")
+
+
+def _run(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], how: str) -> None:
+    if not rows:
+        return
+    statement, names, binders = _prepared(connection.dialect, model, tuple(rows[0]), how)
+    values = [[row[name] for name in names] for row in rows]
+    for place, bind in binders:
+        for each in values:
+            each[place] = bind(each[place])
+    connection.exec_driver_sql(statement, [tuple(each) for each in values])
+
+
+@lru_cache(maxsize=128)
+def _prepared(dialect: Dialect, model: type[SQLModel], names: tuple[str, ...], how: str) -> Prepared:
+    """The statement in the driver's words, the columns in the order of its marks, and who turns a value into its."""
+    target = model.__table__  # type: ignore[attr-defined]  # every table model has one
+    given = {name: target.c[name] for name in names}
+    # Every mark is positional, whatever the driver's own way is.
+    positional = type(dialect)(paramstyle="qmark" if dialect.name == "sqlite" else "format")
+    compiled = _statement(dialect.name, target, names, how).compile(dialect=positional, column_keys=list(names))
+    order = tuple(compiled.positiontup or ())
+    assert set(order) == set(names), f"{target.name}: {order}"
+    binders = []
+    for place, name in enumerate(order):
+        bind = given[name].type.dialect_impl(dialect).bind_processor(dialect)
+        if bind is not None:
+            times = given[name].type.python_type in (date, datetime)
+            binders.append((place, lru_cache(maxsize=4096)(bind) if times else bind))
+    return str(compiled), order, tuple(binders)
+
+
+def _statement(dialect: str, target: Any, names: tuple[str, ...], how: str) -> Insert:
+    if how == "append":
+        return plain_insert(target)
+    statement = (sqlite if dialect == "sqlite" else postgresql).insert(target)
+    keys = [column.name for column in target.primary_key.columns]
+    if how == "keep":
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    others = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
