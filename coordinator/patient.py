@@ -52,6 +52,8 @@ class PatientPage:
     sex: str | None
     alike: int
     episodes: tuple[EpisodePage, ...]
+    # The numbers of records that were merged into this one.
+    formerly: tuple[str, ...] = ()
 
     @property
     def banner(self) -> str:
@@ -72,12 +74,14 @@ def patient_page(store: Store, patient: str, now: datetime, as_of: datetime | No
     case = case_as_of(store, patient, as_of)
     people = table(models.Patient)
     with store.database.reading() as connection:
-        person = connection.execute(select(people).where(people.c.id == patient)).one()
+        person = connection.execute(select(people).where(people.c.id == case.patient)).one()
         same = select(people.c.id).where(people.c.surname == person.surname, people.c.given == person.given)
+        same = same.where(people.c.merged_into.is_(None))
         alike = len(connection.execute(same).all()) - 1 if person.surname else 0
     at = as_of or now
     pages = tuple(_episode_page(store, episode, at) for episode in case.episodes)
-    return PatientPage(patient, full_name(person.surname, person.given), person.birth_date, person.sex, alike, pages)
+    name, formerly = full_name(person.surname, person.given), tuple(store.numbers_of(case.patient)[1:])
+    return PatientPage(case.patient, name, person.birth_date, person.sex, alike, pages, formerly)
 
 
 def _episode_page(store: Store, episode: Episode, at: datetime) -> EpisodePage:

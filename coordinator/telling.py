@@ -183,6 +183,8 @@ SAYINGS: dict[str, Any] = {
     "contact": _contact,
     "look_again": _look_again,
     "referral_progress": _referral_progress,
+    "merged": lambda e, _: f"Record {e['retired']} merged into {e['surviving']}, because {e['reason']}",
+    "unmerged": lambda e, _: f"Record {e['retired']} parted from {e['surviving']} again, because {e['reason']}",
     "assigned": lambda e, _: f"Taken over by {e['owner']}",
     "refracture": _refracture,
 }

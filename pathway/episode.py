@@ -239,6 +239,15 @@ class Episode:
         }
 
 
+def registered_as(name: str) -> tuple[str, int]:
+    """The patient and the number under which the episode of that id was registered: its id says both, for ever.
+
+    Its record may go on under another number since, where two records of one person were merged.
+    """
+    patient, _, n = name.rpartition("-")
+    return patient, int(n)
+
+
 _PARTS: dict[str, Any] = {
     "observations": Observation,
     "flags": Flag,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 
 from pathway.journal import Entry
 from persistence import models
@@ -17,6 +17,7 @@ from persistence.registry import table
 from persistence.store import Store
 
 ENTRIES, VIEWINGS, ATTEMPTS = table(models.Entry), table(models.Viewing), table(models.Attempt)
+EPISODES = table(models.Episode)
 AT_A_TIME = 500
 
 # Where a page of the journal ended: when the line was recorded, of which episode, its number.
@@ -147,17 +148,23 @@ def _lines(asked: Asked) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [
         column == value
         for column, value in (
-            (ENTRIES.c.patient_id, asked.patient),
             (ENTRIES.c.episode_id, asked.episode),
             (ENTRIES.c.kind, asked.kind),
             (ENTRIES.c.actor, asked.actor),
         )
         if value is not None
     ]
+    conditions += [_of(asked.patient)] if asked.patient else []
     conditions += [by_person(asked.by)] if asked.by else []
     conditions += [ENTRIES.c.refusal.is_not(None)] if asked.refused else []
     conditions += _during(ENTRIES.c.recorded_at, asked.since, asked.until)
     return select(ENTRIES).where(*conditions).order_by(*(column.desc() for column in _ORDER))
+
+
+def _of(patient: str) -> ColumnElement[bool]:
+    """What was recorded under that number, and all that is in the record which has it now."""
+    now = select(EPISODES.c.id).where(EPISODES.c.patient_id == patient)
+    return or_(ENTRIES.c.patient_id == patient, ENTRIES.c.episode_id.in_(now))
 
 
 def _newest(

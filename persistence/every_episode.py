@@ -1,6 +1,5 @@
 """Every episode with whose it is and since when it is where it is, read a few hundred at a time: for a file."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from pathway.episode import Episode, from_document
+from pathway.episode import Episode
 from persistence import models
 from persistence.history import episodes_as_of
 from persistence.registry import table
+from persistence.rows import episode_of
 from persistence.store import Store
 
 EPISODES, PEOPLE, MOVES = table(models.Episode), table(models.Patient), table(models.Move)
@@ -47,7 +47,8 @@ def every_episode(
 
 
 def _now(store: Store, ids: Select[Any] | None) -> Iterator[Episode]:
-    query = select(EPISODES.c.document).order_by(EPISODES.c.patient_id, EPISODES.c.n)
+    columns = EPISODES.c.document, EPISODES.c.patient_id, EPISODES.c.n
+    query = select(*columns).order_by(EPISODES.c.patient_id, EPISODES.c.n)
     if ids is not None:
         query = query.where(EPISODES.c.id.in_(ids))
     with (
@@ -56,7 +57,7 @@ def _now(store: Store, ids: Select[Any] | None) -> Iterator[Episode]:
         connection.execution_options(yield_per=AT_A_TIME).execute(query) as rows,
     ):
         for row in rows:
-            yield from_document(json.loads(row.document))
+            yield episode_of(row)
 
 
 def _names(connection: Connection, patients: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
 from persistence import models
+from persistence.bulk import upsert
 from persistence.database import Database
 from persistence.names import full_name, name_key
 
@@ -29,22 +28,10 @@ def table(model: type[SQLModel]) -> Any:
     return model.__table__  # type: ignore[attr-defined]  # every table model has one
 
 
-def upsert(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], *, keep: bool = False) -> None:
-    """Insert, or overwrite what has the same key; with `keep`, what is there stays as it is."""
-    if rows:
-        statement = _upserting(connection.dialect.name, model, tuple(rows[0]), keep=keep)
-        connection.execute(statement, rows)
-
-
-@lru_cache(maxsize=64)
-def _upserting(dialect: str, model: type[SQLModel], names: tuple[str, ...], *, keep: bool) -> Any:
-    target = table(model)
-    statement = (sqlite if dialect == "sqlite" else postgresql).insert(target)
-    keys = [column.name for column in target.primary_key.columns]
-    if keep:
-        return statement.on_conflict_do_nothing(index_elements=keys)
-    others = {name: statement.excluded[name] for name in names if name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=others)
+def goes_on_as(connection: Connection, number: str) -> str:
+    """The number under which the record of that number goes on: its own, unless it was merged into another."""
+    people = table(models.Patient)
+    return connection.scalar(select(people.c.merged_into).where(people.c.id == number)) or number
 
 
 class Registry:
@@ -58,6 +45,21 @@ class Registry:
         people = table(models.Patient)
         with self.database.reading() as connection:
             return connection.execute(select(people).where(people.c.id == patient)).first()
+
+    def current_number(self, number: str) -> str:
+        """The number under which a record goes on, which for most is its own."""
+        with self.database.reading() as connection:
+            return goes_on_as(connection, number)
+
+    def numbers_of(self, number: str) -> list[str]:
+        """Every number of one person, the one in use first."""
+        people = table(models.Patient)
+        with self.database.reading() as connection:
+            current = goes_on_as(connection, number)
+            others = connection.scalars(
+                select(people.c.id).where(people.c.merged_into == current).order_by(people.c.id)
+            )
+            return [current, *others]
 
     def name_person(self, person: Person) -> None:
         """Keep the name of a person who is known by identifier; a name once known is not overwritten."""

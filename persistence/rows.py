@@ -1,11 +1,12 @@
 """Rows of an episode and of its parts, as the bulk statements take them."""
 
+import json
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
 from pathway.engine import Change
-from pathway.episode import Episode, Referral, Task, Timer, to_document
+from pathway.episode import Episode, Referral, Task, Timer, from_document, registered_as, to_document
 from pathway.guideline import Guideline
 from pathway.journal import Entry
 from persistence.journal import dumps
@@ -36,9 +37,22 @@ def episode_row(change: Change, next_wake: Any, last_hash: str) -> dict[str, Any
         "next_wake_at": next_wake,
         "held": any(timer.status == "held" for timer in episode.timers),
         "last_hash": last_hash,
-        "document": dumps(to_document(episode)),
+        "document": dumps(_as_registered(episode)),
         "updated_at": change.entries[-1].recorded_at,
     }
+
+
+def _as_registered(episode: Episode) -> dict[str, Any]:
+    """The document is what the journal makes of it, and no journal tells of a merge."""
+    patient, n = registered_as(episode.id)
+    return {**to_document(episode), "patient": patient, "n": n}
+
+
+def episode_of(row: Any) -> Episode:
+    """The episode of a row with `document`, `patient_id` and `n`: as the journal has it, in the record it is in now."""
+    found = from_document(json.loads(row.document))
+    found.patient, found.n = row.patient_id, row.n
+    return found
 
 
 def _since(change: Change) -> datetime | None:

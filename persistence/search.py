@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
@@ -32,7 +33,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Somebody who fits what was typed. `alike`: another patient has the same name."""
+    """Somebody who fits what was typed. `alike`: another patient has the same name; `formerly`: the numbers of
+    records that were merged into this one."""
 
     patient: str
     name: str
@@ -40,6 +42,7 @@ class Found:
     sex: str | None
     alike: bool
     episodes: tuple[Standing, ...]
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,17 @@ class Search:
 
 
 def search(store: Store, typed: str, limit: int = MOST) -> Search:
-    """Everybody who fits all of what was typed; nobody where nothing was."""
-    fits = fitting(typed)
+    """Everybody who fits all of what was typed; nobody where nothing was.
+
+    A record that was merged into another is found as that other one, by its old number and name too.
+    """
+    fits = and_(fitting(typed), PEOPLE.c.merged_into.is_(None))
     with store.database.snapshot() as connection:
         total = connection.scalar(select(func.count()).select_from(PEOPLE).where(fits)) or 0
         query = select(PEOPLE, _alike().label("alike")).where(fits)
         rows = connection.execute(query.order_by(PEOPLE.c.name_key, PEOPLE.c.id).limit(limit)).all()
         standings = _standings(connection, [row.id for row in rows])
+        formerly = _formerly(connection, [row.id for row in rows])
     people = (
         Found(
             row.id,
@@ -66,6 +73,7 @@ def search(store: Store, typed: str, limit: int = MOST) -> Search:
             row.sex,
             bool(row.alike),
             tuple(standings.get(row.id, ())),
+            tuple(formerly.get(row.id, ())),
         )
         for row in rows
     )
@@ -73,7 +81,13 @@ def search(store: Store, typed: str, limit: int = MOST) -> Search:
 
 
 def fitting(typed: str) -> ColumnElement[bool]:
-    """The condition on a patient that what was typed stands for."""
+    """The condition on a patient that what was typed stands for: it fits them, or a record merged into theirs."""
+    former = PEOPLE.alias("former")
+    merged = select(former.c.merged_into).where(former.c.merged_into.is_not(None), _fitting(typed, former))
+    return or_(_fitting(typed, PEOPLE), PEOPLE.c.id.in_(merged))
+
+
+def _fitting(typed: str, people: Any) -> ColumnElement[bool]:
     words = typed.replace(",", " ").split()
     born = {word: day for word in words if (day := typed_date(word)) is not None}
     impossible = any(_looks_like_a_date(word) and word not in born for word in words)
@@ -83,9 +97,9 @@ def fitting(typed: str) -> ColumnElement[bool]:
     # Spaces inside an identifier are how people read it aloud.
     number = "".join(word for word in rest if any(c.isdigit() for c in word))
     names = [word for word in rest if not any(c.isdigit() for c in word)]
-    fits = [PEOPLE.c.birth_date == day for day in born.values()]
-    fits += [_identified(number)] if number else []
-    fits += [or_(_named(word), _identified(word)) for word in names]
+    fits = [people.c.birth_date == day for day in born.values()]
+    fits += [_identified(number, people)] if number else []
+    fits += [or_(_named(word, people), _identified(word, people)) for word in names]
     return and_(*fits)
 
 
@@ -103,26 +117,35 @@ def _looks_like_a_date(word: str) -> bool:
     return any(re.fullmatch(shape, word) for shape in DATES)
 
 
-def _named(word: str) -> ColumnElement[bool]:
+def _named(word: str, people: Any) -> ColumnElement[bool]:
     """Each part of what was typed begins a part of the name."""
     parts = name_key(word).split()
-    return and_(*(PEOPLE.c.name_key.contains(f" {part}", autoescape=True) for part in parts)) if parts else false()
+    return and_(*(people.c.name_key.contains(f" {part}", autoescape=True) for part in parts)) if parts else false()
 
 
-def _identified(number: str) -> ColumnElement[bool]:
+def _identified(number: str, people: Any) -> ColumnElement[bool]:
     spellings = dict.fromkeys((number, number.upper()))
-    return or_(*(PEOPLE.c.id.startswith(spelling, autoescape=True) for spelling in spellings))
+    return or_(*(people.c.id.startswith(spelling, autoescape=True) for spelling in spellings))
 
 
 def _alike() -> ColumnElement[bool]:
     others = PEOPLE.alias("others")
-    return exists().where(others.c.name_key == PEOPLE.c.name_key, others.c.id != PEOPLE.c.id, PEOPLE.c.surname != "")
+    same = others.c.name_key == PEOPLE.c.name_key, others.c.id != PEOPLE.c.id, others.c.merged_into.is_(None)
+    return exists().where(*same, PEOPLE.c.surname != "")
 
 
 def namesakes(connection: Connection, patients: Iterable[str]) -> set[str]:
     """Those of the patients who share their name with somebody else."""
     query = select(PEOPLE.c.id).where(PEOPLE.c.id.in_(list(patients)), _alike())
     return set(connection.scalars(query))
+
+
+def _formerly(connection: Connection, patients: list[str]) -> dict[str, list[str]]:
+    query = select(PEOPLE.c.id, PEOPLE.c.merged_into).where(PEOPLE.c.merged_into.in_(patients)).order_by(PEOPLE.c.id)
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.merged_into, []).append(row.id)
+    return found
 
 
 def _standings(connection: Connection, patients: list[str]) -> dict[str, list[Standing]]:

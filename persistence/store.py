@@ -1,28 +1,28 @@
 """The store: one transaction a step, bulk writes, and writes conditional on the version that was read."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from pathway.engine import Case, Change, Engine, Outcome
-from pathway.episode import Episode, from_document
+from pathway.episode import Episode, registered_as
 from pathway.errors import ClockWentBack, NoSuchPatient, Outrun
 from pathway.journal import Entry, Step
 from persistence import models
+from persistence.bulk import append, upsert
 from persistence.database import Database, in_turn
 from persistence.intake import write_intake
 from persistence.journal import FIRST, entry_of, row_of
 from persistence.names import full_name, name_key
 from persistence.overtaking import refuse_overtaken
 from persistence.parts import write_parts
-from persistence.registry import Person, Registry, table, upsert
-from persistence.rows import episode_row
+from persistence.registry import Person, Registry, goes_on_as, table
+from persistence.rows import episode_of, episode_row
 
 __all__ = ["Person", "Settled", "Store", "table"]
 
@@ -50,35 +50,48 @@ class Store(Registry):
     # ---------------------------------------------------------------- reading
 
     def case(self, patient: str) -> Case:
-        """The patient with every episode; raises NoSuchPatient."""
+        """The patient with every episode, of a record that went on under another number that one; NoSuchPatient."""
         with self.database.reading() as connection:
-            return self._case(connection, patient)
+            return self.case_within(connection, patient)
 
-    def _case(self, connection: Connection, patient: str, *, held: bool = False) -> Case:
-        """Held: nobody else writes these episodes until this transaction ends."""
+    def case_within(self, connection: Connection, patient: str, *, held: bool = False) -> Case:
+        """The same as a part of a transaction. Held: nobody else writes these episodes until it ends."""
         people = table(models.Patient)
-        row = connection.execute(select(people).where(people.c.id == patient)).first()
+        number = goes_on_as(connection, patient)
+        row = connection.execute(select(people).where(people.c.id == number)).first()
         if row is None:
             raise NoSuchPatient(patient)
+        query = self._documents().where(table(models.Episode).c.patient_id == number)
+        rows = connection.execute(query.with_for_update(key_share=True) if held else query)
+        return Case(number, row.zone, row.profile, [episode_of(row) for row in rows])
+
+    def _documents(self) -> Any:
         episodes = table(models.Episode)
-        query = select(episodes.c.document).where(episodes.c.patient_id == patient).order_by(episodes.c.n)
-        documents = connection.scalars(query.with_for_update(key_share=True) if held else query)
-        found = [from_document(json.loads(document)) for document in documents]
-        return Case(patient, row.zone, row.profile, found)
+        columns = episodes.c.document, episodes.c.patient_id, episodes.c.n
+        return select(*columns).order_by(episodes.c.patient_id, episodes.c.n)
 
     def episodes(self, ids: Sequence[str] | None = None) -> list[Episode]:
         """Every episode, or those named, in the order of their ids."""
-        episodes = table(models.Episode)
-        query = select(episodes.c.document).order_by(episodes.c.patient_id, episodes.c.n)
+        query = self._documents()
         if ids is not None:
-            query = query.where(episodes.c.id.in_(ids))
+            query = query.where(table(models.Episode).c.id.in_(ids))
         with self.database.reading() as connection:
-            return [from_document(json.loads(document)) for (document,) in connection.execute(query)]
+            return [episode_of(row) for row in connection.execute(query)]
 
     def patients(self) -> list[str]:
+        """The numbers of everybody, each person once."""
+        return self._numbers(table(models.Patient).c.merged_into.is_(None))
+
+    def numbers(self) -> list[str]:
+        """Every number that somebody has or had: those of records that go on under another one too."""
+        return self._numbers(true())
+
+    def _numbers(self, wanted: ColumnElement[bool]) -> list[str]:
         people = table(models.Patient)
         with self.database.reading() as connection:
-            return list(connection.scalars(select(people.c.id).order_by(people.c.created_at, people.c.id)))
+            return list(
+                connection.scalars(select(people.c.id).where(wanted).order_by(people.c.created_at, people.c.id))
+            )
 
     def next_wake(self) -> datetime | None:
         """The next instant at which any episode has something to do."""
@@ -125,6 +138,7 @@ class Store(Registry):
         """The same as a part of a transaction that writes something else as well: both are saved or neither."""
         case = self._case_for(connection, person, at)
         self._refuse_older_clock(case, at, connection)
+        episode_n = _numbered(case, person if isinstance(person, str) else person.id, episode_n)
         outcome = self.engine.record(case, step, at, episode_n=episode_n, catch_up=catch_up)
         if seen is not None:
             refuse_overtaken(connection, case, step, outcome, self.engine.guideline, seen, episode_n=episode_n)
@@ -137,9 +151,9 @@ class Store(Registry):
     def _case_for(self, connection: Connection, person: Person | str, at: datetime) -> Case:
         name = person if isinstance(person, str) else person.id
         # One step of a patient at a time: a death and a further fracture write different rows, so no version tells.
-        in_turn(connection, f"patient {name}")
+        in_turn(connection, f"patient {goes_on_as(connection, name)}")
         try:
-            return self._case(connection, name, held=True)
+            return self.case_within(connection, name, held=True)
         except NoSuchPatient:
             if isinstance(person, str):
                 raise
@@ -174,7 +188,8 @@ class Store(Registry):
     def _refuse_older_clock(self, case: Case, at: datetime, connection: Connection) -> None:
         """A journal is in the order of recording, so a clock that went back may not write."""
         entries = table(models.Entry)
-        last = connection.scalar(select(func.max(entries.c.recorded_at)).where(entries.c.patient_id == case.patient))
+        numbers = {case.patient, *(registered_as(episode.id)[0] for episode in case.episodes)}
+        last = connection.scalar(select(func.max(entries.c.recorded_at)).where(entries.c.patient_id.in_(numbers)))
         if last is not None and at < last - CLOCK_TOLERANCE:
             raise ClockWentBack(f"now {at.isoformat()}, last recorded {last.isoformat()}")
 
@@ -202,7 +217,7 @@ class Store(Registry):
         episodes = table(models.Episode)
         ready = episodes.c.retry_at.is_(None) | (episodes.c.retry_at <= now)
         query = (
-            select(episodes.c.id, episodes.c.document, episodes.c.failures)
+            select(*(episodes.c[name] for name in ("id", "patient_id", "n", "document", "failures")))
             .where(episodes.c.next_wake_at <= now, ready)
             .order_by(episodes.c.next_wake_at, episodes.c.id)
             .limit(limit)
@@ -214,7 +229,7 @@ class Store(Registry):
         loaded = {}
         for row in rows:
             try:
-                loaded[row.id] = from_document(json.loads(row.document))
+                loaded[row.id] = episode_of(row)
             except Exception as error:
                 # A document that cannot be read concerns its own patient only.
                 result.set_aside[row.id] = f"{type(error).__name__}: {error}"
@@ -284,7 +299,7 @@ class Store(Registry):
         for change in changes:
             lines += self._lines(change, hashes)
         self._write_episodes(connection, changes, loaded, hashes)
-        connection.execute(insert(table(models.Entry)), lines)
+        append(connection, models.Entry, lines)
         write_parts(connection, changes, loaded, self.engine.guideline)
 
     def _last_hashes(self, connection: Connection, ids: list[str]) -> dict[str, str]:
@@ -298,7 +313,9 @@ class Store(Registry):
             introduced = entry.step.event_id if entry.kind != "duplicate" else None
             if introduced is not None and introduced not in episode.event_ids:
                 introduced = None
-            row = row_of(entry, episode.id, episode.patient, hashes.get(episode.id, FIRST), introduced)
+            # Under the number by which the episode was registered: a journal stays one whatever is merged.
+            patient, _ = registered_as(episode.id)
+            row = row_of(entry, episode.id, patient, hashes.get(episode.id, FIRST), introduced)
             hashes[episode.id] = row["hash"]
             rows.append(row)
         return rows
@@ -327,7 +344,9 @@ class Store(Registry):
 
     def _update_known(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         """Only if nobody has written since we read: the row count tells."""
-        statement = _updating(tuple(name for name in rows[0] if not name.startswith("b_") and name != "id"))
+        # Whose an episode is changes only where records are merged or parted.
+        lasting = ("id", "patient_id", "n", "b_id", "b_version")
+        statement = _updating(tuple(name for name in rows[0] if name not in lasting))
         done = connection.execute(statement, rows)
         if done.rowcount != len(rows):
             raise Outrun(", ".join(row["id"] for row in rows[:3]))
@@ -351,6 +370,16 @@ class Store(Registry):
             query = query.where(entries.c.recorded_at <= until)
         with self.database.reading() as connection:
             return [entry_of(row) for row in connection.execute(query)]
+
+
+def _numbered(case: Case, number: str, n: int | None) -> int | None:
+    """The number of an episode in the record, where it was given as one of a record that goes on in this one.
+
+    0, which no episode has, where that record had none: never the episode that happens to have the same number.
+    """
+    if n is None or number == case.patient:
+        return n
+    return next((episode.n for episode in case.episodes if registered_as(episode.id) == (number, n)), 0)
 
 
 @lru_cache(maxsize=4)

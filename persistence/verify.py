@@ -16,10 +16,11 @@ from sqlalchemy import Connection, func, select
 from sqlmodel import SQLModel
 
 from pathway.engine import Change
-from pathway.episode import Episode
+from pathway.episode import Episode, registered_as
 from pathway.journal import Entry
 from persistence import models
 from persistence.journal import FIRST, INTAKE, entry_of, line_hash
+from persistence.merges import astray, places_of
 from persistence.rows import (
     announcements,
     contacts,
@@ -70,6 +71,7 @@ def verify(store: Store, on_episode: Callable[[], None] | None = None) -> Verifi
         last = page[-1].row.id
     _note(found, partial(_check_intake, store, found))
     found.problems += _orphans(store)
+    found.problems += astray(store)
     return found
 
 
@@ -102,6 +104,8 @@ class _Stored:
     row: Any
     lines: Sequence[Any]
     parts: Mapping[str, Sequence[Any]]
+    # Whose it is and as which number: as it was registered, or as the merges say.
+    place: tuple[str, int]
 
 
 PARTS: tuple[type[SQLModel], ...] = (
@@ -125,7 +129,11 @@ def _page(store: Store, after: str, only: str | None = None) -> list[_Stored]:
         ids = [row.id for row in rows]
         lines = _by_episode(connection, entries, ids, entries.c.seq)
         parts = {model.__tablename__: _by_episode(connection, table(model), ids) for model in PARTS}
-    return [_Stored(row, lines[row.id], {str(name): found[row.id] for name, found in parts.items()}) for row in rows]
+        places = places_of(connection, ids)
+    return [
+        _Stored(row, lines[row.id], {str(name): found[row.id] for name, found in parts.items()}, places[row.id])
+        for row in rows
+    ]
 
 
 def _by_episode(connection: Connection, target: Any, ids: Sequence[str], *order: Any) -> dict[str, list[Any]]:
@@ -145,6 +153,7 @@ def _check(store: Store, stored: _Stored) -> None:
     _check_end(stored)
     entries = _entries(stored)
     episode = _replayed(store, stored.row.id, entries)
+    episode.patient, episode.n = stored.place
     _check_row(store, stored, episode, entries)
     _check_parts(store, stored, episode, entries)
 
@@ -179,7 +188,7 @@ def _entries(stored: _Stored) -> list[Entry]:
     for row in stored.lines:
         entry = entry_of(row)
         code = entry.refusal.code if entry.refusal else None
-        if row.refusal != code or row.patient_id != stored.row.patient_id:
+        if row.refusal != code or row.patient_id != registered_as(row.episode_id)[0]:
             raise _Differs(f"{row.episode_id} line {row.seq} ({row.kind}): its columns do not fit what it says")
         found.append(entry)
     return found

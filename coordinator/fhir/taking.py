@@ -42,7 +42,7 @@ def take_in(
         report.findings.note(f"Left alone, for their names: {shown}.")
     if not files:
         report.findings.note(f"{path.name}: there is no JSON or NDJSON file in it.")
-    numbering = Numbering(frozenset(intake.store.patients()), system)
+    numbering = Numbering(frozenset(intake.store.numbers()), system)
     with sorting(report.findings, numbering, intake.zone) as sorted_:
         report.tally = sorted_.tally
         _read(files, sorted_, report, on_progress)

@@ -68,7 +68,7 @@ def _identity(store: Store, patient: str) -> tuple[Any, int]:
     people = table(models.Patient)
     with store.database.reading() as connection:
         person = connection.execute(select(people).where(people.c.id == patient)).one()
-        same = (people.c.name_key == person.name_key) & (people.c.id != patient)
+        same = (people.c.name_key == person.name_key) & (people.c.id != patient) & people.c.merged_into.is_(None)
         count = select(func.count()).select_from(people).where(same)
         return person, (connection.scalar(count) or 0) if person.surname else 0
 
