@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     oidc_name: str = "Hospital sign-in"
     capacity: int = Field(default=0, ge=0)
 
+    api_per_minute: int = Field(default=600, ge=1)
+    event_detail: bool = False
+
     health_address: str = ""
     log_format: Literal["text", "json"] = "text"
 

@@ -160,11 +160,12 @@ def _scenario(row: Any, number: int, guideline: Guideline, faults: list[str]) ->
             place = ".".join(str(part) for part in fault["loc"])
             faults.append(f"{name}, {place}: {fault['msg']} (found {fault['input']!r:.60})")
         return None
-    faults.extend(f"{name}, {fault}" for fault in _faults(scenario, guideline))
+    faults.extend(f"{name}, {fault}" for fault in scenario_faults(scenario, guideline))
     return scenario
 
 
-def _faults(scenario: Scenario, guideline: Guideline) -> Iterator[str]:
+def scenario_faults(scenario: Scenario, guideline: Guideline) -> Iterator[str]:
+    """What does not fit in a scenario whose form is right, a sentence each."""
     if scenario.profile not in guideline.profiles:
         yield f"profile: {scenario.profile!r} is not one of {', '.join(guideline.profiles)}"
     try:

@@ -9,7 +9,8 @@ from pathway.engine import Change
 from pathway.episode import Episode
 from pathway.guideline import Guideline
 from persistence import models
-from persistence.registry import table, upsert
+from persistence.bulk import upsert
+from persistence.registry import table
 from persistence.rows import (
     announcements,
     changed,
@@ -22,12 +23,14 @@ from persistence.rows import (
     timer_row,
     told,
 )
+from persistence.webhooks import announce, patients_of
 
 
 def write_parts(
     connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode], guideline: Guideline
 ) -> None:
     """`loaded`: the episodes as they were read; only what differs from them is written."""
+    changes = list(changes)
     timers, tasks, referrals, alerts, calls, undone, aside, moved, outbox = [], [], [], [], [], [], [], [], []
     for change in changes:
         episode, before = change.episode, loaded.get(change.episode.id)
@@ -50,6 +53,7 @@ def write_parts(
     upsert(connection, models.LookAgain, aside)
     upsert(connection, models.Move, moved, keep=True)
     upsert(connection, models.Reminder, outbox, keep=True)
+    announce(connection, moved, patients_of(changes))
 
 
 def _retract(connection: Connection, named: list[dict[str, Any]]) -> None:

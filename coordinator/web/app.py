@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from coordinator.api.app import PLACE, create_api
 from coordinator.web import layout, text
 from coordinator.web.doors import Elsewhere, Forbidden, Locked, house_of
 from coordinator.web.house import STATIC, House
@@ -45,6 +46,7 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     for router in ROUTERS:
         app.include_router(router)
+    app.mount(PLACE, create_api(house), name="api")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(_guarded)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
@@ -60,7 +62,7 @@ def create_app(house: House) -> FastAPI:
 
 async def _guarded(request: Request, call_next: Next) -> Response:
     """A write must come from one of our own pages; every answer is ours alone and is kept by nobody."""
-    if request.method not in SAFE and not _from_our_own_page(request):
+    if request.method not in SAFE and not (_for_programs(request) or _from_our_own_page(request)):
         said = _("This did not come from a page of this site, so nothing was saved.")
         return _plain(request, said, 403)
     began = perf_counter()
@@ -72,6 +74,11 @@ async def _guarded(request: Request, call_next: Next) -> Response:
     if house_of(request).secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
+
+
+def _for_programs(request: Request) -> bool:
+    """There a token opens the doors and never a cookie, so no page of another site can make a browser write."""
+    return request.url.path.startswith(f"{PLACE}/")
 
 
 def _from_our_own_page(request: Request) -> bool:

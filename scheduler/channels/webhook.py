@@ -45,17 +45,24 @@ class Webhook:
     reach: Reach = "room"
 
     def __post_init__(self) -> None:
-        _checked(self.url)
+        check_address(self.url)
         if not self.secret:
             raise ValueError("a call without a secret cannot be signed")
 
     def send(self, message: Message, recipient: str) -> bool:
         body = _body(message, detail=self.detail)
+        return _delivered(self.call(body, message.id_for(recipient), message.at))
+
+    def call(self, body: bytes, name: str, at: datetime) -> bytes:
+        """One signed call; what was answered. `name` is the same for the same thing, however often it is told.
+
+        Raises ChannelError and ChannelDown.
+        """
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "pathway",
-            "Idempotency-Key": message.id_for(recipient),
-            **signed(self.secret, message.at, body),
+            "Idempotency-Key": name,
+            **signed(self.secret, at, body),
         }
         try:
             status, retry_after, answer = self._posted(body, headers)
@@ -68,7 +75,7 @@ class Webhook:
             raise ChannelDown(f"{self._place}: {type(error).__name__}: {error}") from error
         if not 200 <= status <= 299:
             raise _refusal(self._place, status, retry_after)
-        return _delivered(answer)
+        return answer
 
     def _posted(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
         """Status, Retry-After, and the answer as far as it came in time."""
@@ -189,7 +196,7 @@ def _target(parts: SplitResult) -> str:
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 
-def _checked(url: str) -> None:
+def check_address(url: str) -> None:
     """Raises ValueError with one sentence that does not repeat the URL, which may hold a token."""
     try:
         parts = urlsplit(url)

@@ -1,0 +1,59 @@
+"""Patients: who they are, and where their episodes stand."""
+
+from collections import defaultdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from coordinator.api.asking import PatientPath, Typed
+from coordinator.api.door import Caller, needs
+from coordinator.api.paging import USUAL, Cursor, Limit, Page, opened, paged, sealed, text
+from coordinator.api.recording import person_of, standing_of
+from coordinator.api.shapes import PatientShape, Standing
+from coordinator.web.access import May
+from persistence.listing import episodes_of, patients_after
+from persistence.names import full_name
+
+router = APIRouter(tags=["patients"])
+
+
+@router.get("/patients")
+def list_patients(
+    q: Typed = "",
+    limit: Limit = USUAL,
+    cursor: Cursor = None,
+    caller: Caller = needs(May.SEE_PATIENTS),
+) -> Page[PatientShape]:
+    """Patients in the order of their numbers, with where each episode stands."""
+    after = opened(cursor, text)
+    rows = patients_after(caller.store, after[0] if after else None, limit + 1, q)
+    standings = _standings(caller, [row.id for row in rows[:limit]])
+    return paged(rows, limit, lambda row: _shape(row, standings[row.id]), lambda row: sealed(row.id))
+
+
+@router.get("/patients/{patient}")
+def get_patient(patient: PatientPath, caller: Caller = needs(May.SEE_PATIENTS)) -> PatientShape:
+    """One patient. The view is noted, as on the screens."""
+    row = person_of(caller.store, patient)
+    caller.note_view(patient, "patient")
+    return _shape(row, _standings(caller, [patient])[patient])
+
+
+def _standings(caller: Caller, patients: list[str]) -> dict[str, list[Standing]]:
+    found: dict[str, list[Standing]] = defaultdict(list)
+    for row in episodes_of(caller.store, patients):
+        found[row.patient_id].append(standing_of(row, caller.store.engine.guideline))
+    return found
+
+
+def _shape(row: Any, episodes: list[Standing]) -> PatientShape:
+    return PatientShape(
+        patient=row.id,
+        name=full_name(row.surname, row.given),
+        surname=row.surname,
+        given=row.given,
+        birth_date=row.birth_date,
+        sex=row.sex,
+        zone=row.zone,
+        episodes=episodes,
+    )
