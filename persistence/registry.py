@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from sqlmodel import SQLModel
 
 from persistence import models
@@ -32,6 +32,12 @@ def goes_on_as(connection: Connection, number: str) -> str:
     """The number under which the record of that number goes on: its own, unless it was merged into another."""
     people = table(models.Patient)
     return connection.scalar(select(people.c.merged_into).where(people.c.id == number)) or number
+
+
+def number_in_use(number: str) -> ColumnElement[str]:
+    """The same as a part of a statement."""
+    asked = table(models.Patient).alias("asked")
+    return func.coalesce(select(asked.c.merged_into).where(asked.c.id == number).scalar_subquery(), number)
 
 
 class Registry:

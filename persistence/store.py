@@ -21,7 +21,7 @@ from persistence.journal import FIRST, entry_of, row_of
 from persistence.names import full_name, name_key
 from persistence.overtaking import refuse_overtaken
 from persistence.parts import write_parts
-from persistence.registry import Person, Registry, goes_on_as, table
+from persistence.registry import Person, Registry, goes_on_as, number_in_use, table
 from persistence.rows import episode_of, episode_row
 
 __all__ = ["Person", "Settled", "Store", "table"]
@@ -57,13 +57,12 @@ class Store(Registry):
     def case_within(self, connection: Connection, patient: str, *, held: bool = False) -> Case:
         """The same as a part of a transaction. Held: nobody else writes these episodes until it ends."""
         people = table(models.Patient)
-        number = goes_on_as(connection, patient)
-        row = connection.execute(select(people).where(people.c.id == number)).first()
+        row = connection.execute(select(people).where(people.c.id == number_in_use(patient))).first()
         if row is None:
             raise NoSuchPatient(patient)
-        query = self._documents().where(table(models.Episode).c.patient_id == number)
+        query = self._documents().where(table(models.Episode).c.patient_id == row.id)
         rows = connection.execute(query.with_for_update(key_share=True) if held else query)
-        return Case(number, row.zone, row.profile, [episode_of(row) for row in rows])
+        return Case(row.id, row.zone, row.profile, [episode_of(row) for row in rows])
 
     def _documents(self) -> Any:
         episodes = table(models.Episode)
