@@ -4,7 +4,7 @@ A fracture that is followed twice would be reminded of twice. Which of the two g
 other is withdrawn with that reason, keeps its history, and a clinician may reopen it.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import timedelta
 
 from pathway.calendar import show_date
@@ -80,11 +80,3 @@ def dead_and_alive(mine: Sequence[Episode], theirs: Sequence[Episode]) -> bool:
     """One record knows of a death, the other goes on as if there had been none."""
     died = [any(episode.state == "DECEASED" for episode in record) for record in (mine, theirs)]
     return any(died) and not all(died)
-
-
-def differing(mine: Sequence[Episode], theirs: Sequence[Episode]) -> Iterator[str]:
-    """What the two records say differently of the person."""
-    for name, word in (("birth_date", "date of birth"), ("sex", "sex")):
-        ours, others = ({getattr(e, name) for e in record} - {None} for record in (mine, theirs))
-        if ours and others and not ours & others:
-            yield word

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from coordinator.cli.output import errors, fail
 from coordinator.cohort_file.dates import read_date
@@ -61,6 +62,18 @@ def common(
     ] = None,
 ) -> None:
     session.database, session.simulated = database, now
+
+
+def unless_said(usual: str) -> type[TyperGroup]:
+    """A group of commands of which one may be called without its name: it is older than its sisters."""
+
+    class UnlessSaid(TyperGroup):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if args and args[0] not in self.commands and args[0] != "--help":
+                args = [usual, *args]
+            return super().parse_args(ctx, args)
+
+    return UnlessSaid
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """Commands that take files in, and the free text that a person must read."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from coordinator.cli.base import AsOfOption, ByOption, JsonOption, app, known_at, opened
+from coordinator.cli.base import AsOfOption, ByOption, JsonOption, app, known_at, opened, unless_said
 from coordinator.cli.output import REFUSED, day, fail, grid, progress, say, show_json
 from coordinator.cohort_file import (
     CohortFile,
@@ -29,17 +28,8 @@ LOOKS = {
 }
 
 
-class CsvUnlessSaid(TyperGroup):
-    """`pathway import FILE.csv` is older than its sisters and stays as it was."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["csv", *args]
-        return super().parse_args(ctx, args)
-
-
 imports = typer.Typer(
-    cls=CsvUnlessSaid, no_args_is_help=True, rich_markup_mode=None, help="Take files in: a spreadsheet, or FHIR."
+    cls=unless_said("csv"), no_args_is_help=True, rich_markup_mode=None, help="Take files in: a spreadsheet, or FHIR."
 )
 app.add_typer(imports, name="import")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import AsOfOption, JsonOption, app, known_at, opened
+from coordinator.cli.base import AsOfOption, JsonOption, app, known_at, opened, unless_said
 from coordinator.cli.output import E_NOTE, console, day, fail, grid, marked, progress, say, show_json, sources
 from coordinator.patient import EpisodePage, PatientPage, patient_page
 from pathway.calendar import local_date, show_date, show_instant, zone_named
@@ -82,7 +82,13 @@ def _work_json(item: WorkItem) -> dict[str, Any]:
 # ---------------------------------------------------------------- one patient
 
 
-@app.command()
+patients = typer.Typer(
+    cls=unless_said("show"), no_args_is_help=True, rich_markup_mode=None, help="One patient: look, merge two records."
+)
+app.add_typer(patients, name="patient")
+
+
+@patients.command(name="show")
 def patient(
     patient_id: Annotated[str, typer.Argument(help="The service's own identifier of the patient.")],
     as_of: AsOfOption = None,
@@ -91,7 +97,9 @@ def patient(
 ) -> None:
     """One patient: banner, where, do next and why with sources, past and future.
 
-    Example: pathway patient P100 --as-of 03-Mar-2026
+    Example: pathway patient show P100 --as-of 03-Mar-2026
+
+    The word show may be left out: pathway patient P100
     """
     with opened() as (store, settings, now):
         page = patient_page(store, patient_id, now, known_at(as_of, settings, now))
@@ -102,6 +110,8 @@ def patient(
         say(page.banner, style="bold reverse")
         if page.alike:
             say(f"⚠ Name alert: {page.alike} other patient(s) have the same name.", style="bold")
+        if page.formerly:
+            say(f"This is the record of No. {', '.join(page.formerly)} too: they were merged.")
         for episode_page in reversed(page.episodes):
             _show_episode(episode_page, guideline, past)
         say()
@@ -179,6 +189,7 @@ def _page_json(page: PatientPage, guideline: Guideline) -> dict[str, Any]:
         "birth_date": page.birth_date,
         "sex": page.sex,
         "name_alert": page.alike,
+        "formerly": page.formerly,
         "episodes": [_episode_json(episode, guideline) for episode in page.episodes],
         "disclaimer": guideline.disclaimer,
     }

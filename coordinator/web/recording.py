@@ -108,7 +108,8 @@ def saved(desk: Desk, key: str | None) -> Saved | None:
         case = desk.store.case(found["patient"])
     except NoSuchPatient:
         return None
-    episode = next((e for e in case.episodes if e.n == int(found["n"])), None)
+    # By its id: in a record that was merged with another, the number is not the one in the id.
+    episode = next((e for e in case.episodes if e.id == f"{found['patient']}-{found['n']}"), None)
     first, last = int(found["first"]), int(found["last"] or found["first"])
     entries = [] if episode is None else desk.store.journal(episode.id)
     lines = [entry for entry in entries if first <= entry.seq <= last][:MOST_LINES]

@@ -28,6 +28,7 @@ NO_PAGE: dict[str, str] = {
     "/audit/export.csv": "a file",
     "/audit/export.ndjson": "a file",
     "/audit/export.parquet": "a file",
+    "/patient/{patient}/unmerge/{merge}": "only of merged records, which the cohort has none of: test_merging looks",
     "/export/worklist.{kind}": "a file",
     "/export/cohort.{kind}": "a file",
 }

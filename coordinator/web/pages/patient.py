@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from coordinator.fhir.candidates import waiting
+from coordinator.merging import joined_into
 from coordinator.web import recording
 from coordinator.web.access import May
 from coordinator.web.desk import Desk, local_path
@@ -35,6 +37,10 @@ def patient_page(
     show: str = "",
     desk: Desk = needs(May.SEE_PATIENTS),
 ) -> Response:
+    current = desk.store.current_number(patient)
+    if current != patient:
+        said = _("No. %(old)s goes on as No. %(now)s: the two records were merged.", old=patient, now=current)
+        return desk.go(f"/patient/{quote(current, safe='')}", said)
     instant, fault = known_at(desk, as_of)
     view = found(desk, patient, episode, instant)
     note_view(desk, patient, f"patient{' as of ' + as_of if instant else ''}")
@@ -50,6 +56,7 @@ def show_patient(desk: Desk, view: PatientView, status: int = 200, *, saved: str
         status,
         view=view,
         writes=writes,
+        merges=joined_into(desk.store, view.banner.patient),
         candidates=waiting(desk.store, desk.now, patient=view.banner.patient) if writes else (),
         picture=_picture(desk, view),
         saved=recording.saved(desk, saved),
