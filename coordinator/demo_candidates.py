@@ -39,7 +39,7 @@ def _row(
     number, surname, given, born = who
     onset = (now - timedelta(days=days)).date()
     return {
-        "id": f"demo{line:06}",
+        "id": f"demo{line}-{number}",
         "patient_id": number,
         "surname": surname,
         "given": given,

@@ -71,6 +71,11 @@ def empty(name: str) -> str:
     return _made(name)
 
 
+def copy(name: str, url: str) -> str:
+    """The URL of a new database of that name that holds what the one at `url` does; nobody may be connected to it."""
+    return _made(name, template=str(make_url(url).database))
+
+
 def _made(name: str, template: str = "template1") -> str:
     """The process is part of the name on the server, so that two test runs may use one server."""
     full = f"pathway_test_{os.getpid()}_{name}"

@@ -88,8 +88,10 @@ def counts(store: Store) -> dict[str, int]:
 
 
 def rows(store: Store, model: Any, **match: Any) -> list[Any]:
+    """In the order of their keys: a server gives what was not ordered as it likes."""
     found = table(model)
     query = select(found).where(*(found.c[name] == value for name, value in match.items()))
+    query = query.order_by(*found.primary_key.columns)
     with store.database.reading() as connection:
         return list(connection.execute(query))
 

@@ -105,9 +105,10 @@ def hire(store: Store, email: str, role: str, *, active: bool = True) -> None:
 
 
 def rows(store: Store, model, *conditions) -> list:
+    """In the order of their keys: a server gives what was not ordered as it likes."""
     target = table(model)
     with store.database.reading() as connection:
-        return list(connection.execute(select(target).where(*conditions)))
+        return list(connection.execute(select(target).where(*conditions).order_by(*target.primary_key.columns)))
 
 
 def change(store: Store, statement) -> None:

@@ -12,8 +12,15 @@ from persistence.store import table
 from tests.web.conftest import NOW
 
 CANDIDATES, EPISODES, VIEWS = table(models.Candidate), table(models.Episode), table(models.Viewing)
-UNKNOWN_LEVEL, T12, WRIST, FOLLOWED = "demo000003", "demo000004", "demo000005", "demo000008"
+UNKNOWN_LEVEL, T12, WRIST = "demo3-9996580101", "demo4-9996580136", "demo5-9996580160"
 NUMBER = "9996580101"
+
+
+@pytest.fixture
+def followed(store):
+    """The candidate of somebody who is followed already."""
+    with store.database.reading() as connection:
+        return connection.scalar(select(CANDIDATES.c.id).where(CANDIDATES.c.id.startswith("demo8-")))
 
 
 def row(store, name):
@@ -110,22 +117,22 @@ def test_dismissing_needs_a_reason_and_is_kept_with_it(coordinator, store):
 
 
 def test_of_somebody_who_is_followed_the_page_shows_what_is_known_and_a_further_fracture_is_said_to_be_one(
-    coordinator, store
+    coordinator, store, followed
 ):
-    known = row(store, FOLLOWED).patient_id
-    page = seen(coordinator.get(f"/candidates/{FOLLOWED}"))
+    known = row(store, followed).patient_id
+    page = seen(coordinator.get(f"/candidates/{followed}"))
     assert "This patient is known here" in page
     assert store.person(known).surname in page
-    check = seen(send(coordinator, FOLLOWED, level="L1"))
+    check = seen(send(coordinator, followed, level="L1"))
     assert "belongs to somebody who is known here. This becomes a further fracture" in check
 
 
-def test_a_number_that_was_typed_is_shown_with_whom_it_belongs_to(coordinator, store):
+def test_a_number_that_was_typed_is_shown_with_whom_it_belongs_to(coordinator, store, followed):
     with store.database.writing() as connection:
         connection.execute(update(CANDIDATES).where(CANDIDATES.c.id == UNKNOWN_LEVEL).values(patient_id=""))
     asked = send(coordinator, UNKNOWN_LEVEL, level="L2")
     assert "Number: this must be answered" in seen(asked)
-    other = row(store, FOLLOWED).patient_id
+    other = row(store, followed).patient_id
     check = seen(send(coordinator, UNKNOWN_LEVEL, level="L2", patient=other))
     assert store.person(other).surname in check
 
@@ -148,10 +155,10 @@ def test_what_was_found_is_dated(coordinator):
     assert f"{NOW - timedelta(days=1):%d-%b-%Y}" in seen(coordinator.get("/candidates"))
 
 
-def test_the_worklist_and_the_patient_say_that_a_fracture_waits(coordinator, store):
+def test_the_worklist_and_the_patient_say_that_a_fracture_waits(coordinator, store, followed):
     assert "4 fractures of an import wait for a person" in seen(coordinator.get("/"))
-    known = row(store, FOLLOWED).patient_id
+    known = row(store, followed).patient_id
     assert "An import found another fracture of this patient" in seen(coordinator.get(f"/patient/{known}"))
-    coordinator.post(f"/candidates/{FOLLOWED}/dismiss", data={"because": "the same one"})
+    coordinator.post(f"/candidates/{followed}/dismiss", data={"because": "the same one"})
     assert "3 fractures of an import wait" in seen(coordinator.get("/"))
     assert "An import found another" not in seen(coordinator.get(f"/patient/{known}"))
