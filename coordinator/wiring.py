@@ -75,6 +75,7 @@ def open_rhythm(settings: Settings) -> Rhythm:
         nightly_time=settings.nightly_time,
         zone=settings.zone,
         batch=settings.batch,
+        event_detail=settings.event_detail,
         site=open_site(settings),
         words=load_words(settings.templates),
     )

@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pathway.calendar import zone_named
+from persistence.repeated import forget_old_answers
 from persistence.store import Settled, Store
 from scheduler.channels import Channel
 from scheduler.digest_mail import ROLES
-from scheduler.jobs import Interrupted, nightly_census, nightly_verify, run_deliver, run_digest, run_settle
+from scheduler.jobs import (
+    Interrupted,
+    nightly_census,
+    nightly_verify,
+    run_deliver,
+    run_digest,
+    run_settle,
+    run_webhooks,
+)
 from scheduler.outbox import Delivered
 from scheduler.site import ALWAYS_OPEN, Site
+from scheduler.webhooks import Called
 from scheduler.words import Words
 
 log = logging.getLogger(__name__)
@@ -21,7 +31,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How often, in seconds; the times of the daily jobs as hh:mm on the wall of `zone`. `site`: its hours
-    and caps; `words`: its wordings, those built in where there are none."""
+    and caps; `words`: its wordings, those built in where there are none; `event_detail`: webhooks are told from
+    where to where a patient moved, and by which rule."""
 
     settle_seconds: float = 60
     deliver_seconds: float = 60
@@ -31,6 +42,7 @@ class Rhythm:
     digest_roles: tuple[str, ...] = ROLES
     batch: int = 200
     limit: int = 100
+    event_detail: bool = False
     site: Site = ALWAYS_OPEN
     words: Words | None = None
 
@@ -57,6 +69,13 @@ class Chores:
             self.store, self.channels, now, limit=rhythm.limit, stop=stop, site=rhythm.site, words=rhythm.words
         )
 
+    def webhooks(self, now: datetime) -> Called:
+        """A slice of what other systems must be told."""
+        rhythm, stop = self.rhythm, self.stopping.is_set
+        return run_webhooks(
+            self.store, now, detail=rhythm.event_detail, zone=rhythm.zone, limit=rhythm.limit, stop=stop
+        )
+
     def digest(self, now: datetime) -> None:
         """The digests of today once their time has passed and they are not sent: a late start misses none."""
         rhythm = self.rhythm
@@ -67,7 +86,8 @@ class Chores:
         """The census and the verification of today, likewise."""
         if not self._passed(self.rhythm.nightly_time, now):
             return
-        nightly_census(self.store, now, zone=self.rhythm.zone)
+        if nightly_census(self.store, now, zone=self.rhythm.zone) is not None:
+            forget_old_answers(self.store, now)
         try:
             nightly_verify(self.store, now, zone=self.rhythm.zone, stop=self.stopping.is_set)
         except Interrupted:

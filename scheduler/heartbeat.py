@@ -70,6 +70,7 @@ class Heartbeat:
         self.watch.now()
         self._knock("settle", self.settle_beat, self.rhythm.settle_seconds)
         self._knock("deliver", self._news.set, self.rhythm.deliver_seconds)
+        self._knock("webhooks", self.webhooks_beat, self.rhythm.deliver_seconds)
         self._knock("digest", self.digest_beat, DAILY_LOOK)
         self._knock("nightly", self.nightly_beat, DAILY_LOOK)
         self._scheduler.start()
@@ -101,6 +102,9 @@ class Heartbeat:
 
     def deliver_beat(self) -> None:
         self._beat("delivering", self.chores.deliver)
+
+    def webhooks_beat(self) -> None:
+        self._beat("the webhooks", self.chores.webhooks)
 
     def digest_beat(self) -> None:
         self._beat("the digests", self.chores.digest)

@@ -16,6 +16,7 @@ from scheduler.outbox import Delivered, deliver
 from scheduler.rows import tell_staff
 from scheduler.settle import never, settle_all
 from scheduler.site import ALWAYS_OPEN, Site
+from scheduler.webhooks import Called, call_webhooks
 from scheduler.words import Words
 
 LONGEST = 4000
@@ -57,6 +58,22 @@ def run_deliver(
     found = deliver(store, channels, now, limit=limit, stop=stop, site=site, words=words)
     report = {"line": found.line(), "seconds": round(perf_counter() - begun, 3)}
     note_beat(store, "deliver", now, report)
+    return found
+
+
+def run_webhooks(
+    store: Store,
+    now: datetime,
+    *,
+    detail: bool = False,
+    zone: str = "UTC",
+    limit: int = 100,
+    stop: Callable[[], bool] = never,
+) -> Called:
+    """Tell other systems what waits for them; noted as a beat only where there was something."""
+    found = call_webhooks(store, now, detail=detail, zone=zone, limit=limit, stop=stop)
+    if found.tried:
+        note_beat(store, "webhooks", now, {"line": found.line()})
     return found
 
 

@@ -23,8 +23,14 @@ HEADINGS = {
     "SET_ASIDE": "The engine cannot go on with this episode; follow the patient by hand until it is repaired",
     "CENSUS": "The census does not add up",
     "VERIFY": "The journals and the tables do not agree",
+    "WEBHOOK": "Another system was not told of state changes",
 }
-OF_THE_HOUSE = {"SET_ASIDE": "an episode is set aside", "CENSUS": "census", "VERIFY": "nightly check"}
+OF_THE_HOUSE = {
+    "SET_ASIDE": "an episode is set aside",
+    "CENSUS": "census",
+    "VERIFY": "nightly check",
+    "WEBHOOK": "webhook",
+}
 LABELS = {
     "why": "Because",
     "because": "Because",

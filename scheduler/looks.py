@@ -50,6 +50,12 @@ class Looks:
         if now is not None:
             self._go_on("deliver", lane, self.chores.deliver(now).ended, self.rhythm.limit)
 
+    def webhooks(self, lane: int = 0, timestamp: int = 0) -> None:
+        """Tell other systems a slice of what waits for them, and go on likewise."""
+        now = self._now()
+        if now is not None:
+            self._go_on("webhooks", lane, self.chores.webhooks(now).delivered, self.rhythm.limit)
+
     def digest(self, timestamp: int = 0) -> None:
         now = self._now()
         if now is not None:

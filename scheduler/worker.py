@@ -43,7 +43,7 @@ MARK = "pathway, made from the procrastinate schema "
 PREPARING = 7_284_701
 
 SETTLING, TELLING = "settling", "telling"
-QUEUES = {"settle": SETTLING, "deliver": TELLING}
+QUEUES = {"settle": SETTLING, "deliver": TELLING, "webhooks": TELLING}
 THREADS = {SETTLING: 1, TELLING: 3}
 
 # Seconds, all of them.
@@ -160,6 +160,7 @@ class Worker:
         self.asked = asyncio.Event()
         self._knock("settle", SETTLING, rhythm.settle_seconds, self.looks.settle)
         self._knock("deliver", TELLING, rhythm.deliver_seconds, self.looks.deliver)
+        self._knock("webhooks", TELLING, rhythm.deliver_seconds, self.looks.webhooks)
         self._knock("digest", TELLING, DAILY_LOOK, self.looks.digest)
         self._knock("nightly", TELLING, DAILY_LOOK, self.looks.nightly)
         self._knock("rescue", TELLING, RESCUE_LOOK, self.rescue)

@@ -23,6 +23,7 @@ from coordinator.cli import (
     serving,
     templates,
     tokens,
+    webhooks,
     working,
 )
 from coordinator.cli.base import app
@@ -49,6 +50,7 @@ COMMANDS = (
     serving,
     templates,
     tokens,
+    webhooks,
     working,
 )
 

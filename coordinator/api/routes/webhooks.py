@@ -1,6 +1,5 @@
 """Webhooks: an address that is called for each state change, signed, at least once, until it answers."""
 
-import secrets
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -16,8 +15,8 @@ from coordinator.api.shapes import Again, DeliveryShape, WebhookMade, WebhookSha
 from coordinator.api.writing import Answer, once
 from coordinator.tokens import WEBHOOKS
 from coordinator.web.access import May
-from persistence.webhooks import EVENTS, Webhooks, add_webhook, stop_webhook, tell_again
-from scheduler.channels.webhook import check_address
+from coordinator.webhooks import WebhookRefused, new_webhook
+from persistence.webhooks import Webhooks, add_webhook, stop_webhook, tell_again
 
 router = APIRouter(tags=["webhooks"])
 HookPath = Annotated[str, Path(max_length=64, pattern=NO_NUL, examples=["0a1b2c3d4e5f"])]
@@ -35,8 +34,7 @@ def add_a_webhook(
     request: Request, asked: WebhookAsked, key: Key, caller: Caller = needs(May.CONNECT, WEBHOOKS)
 ) -> Response:
     """Call this address for each state change from now on. Only https, or http on this machine itself."""
-    _check(asked)
-    row = new_webhook(asked.url, asked.events, caller.email, caller.now)
+    row = _made(asked, caller)
 
     def write(connection: Connection) -> Answer:
         add_webhook(connection, row)
@@ -108,29 +106,11 @@ def try_again(
     return once(caller, request, key, None, write)
 
 
-def new_webhook(url: str, events: list[str], email: str, now: Any) -> dict[str, Any]:
-    """The row of a new webhook, its secret drawn."""
-    return {
-        "id": secrets.token_hex(6),
-        "url": url,
-        "secret": f"whsec_{secrets.token_urlsafe(32)}",
-        "events": " ".join(events),
-        "email": email,
-        "created_at": now,
-        "try_at": now,
-    }
-
-
-def _check(asked: WebhookAsked) -> None:
+def _made(asked: WebhookAsked, caller: Caller) -> dict[str, Any]:
     try:
-        check_address(asked.url)
-    except ValueError as error:
-        raise Problem("malformed", f"body.url: {error}. Nothing was saved.") from error
-    unknown = [event for event in asked.events if event not in EVENTS]
-    if unknown:
-        raise Problem(
-            "malformed", f"body.events: {unknown[0]!r} is none; expected {', '.join(EVENTS)}. Nothing was saved."
-        )
+        return new_webhook(asked.url, asked.events, caller.email, caller.now)
+    except WebhookRefused as error:
+        raise Problem("malformed", f"{error}. Nothing was saved.") from error
 
 
 def _row(caller: Caller, webhook: str) -> Row:
