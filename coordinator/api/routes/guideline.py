@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from coordinator.api.asked import ADMINISTRATIVE, CORRECTED
 from coordinator.api.asking import NO_NUL
 from coordinator.api.door import Caller, needs
+from coordinator.api.house_shapes import GuidelineShape, Rows, Vocabulary
 from coordinator.api.problems import Problem
-from coordinator.api.shapes import GuidelineShape, Rows, Vocabulary
 from coordinator.web.access import May
 from pathway.deciding import DECISION_KINDS
 from pathway.facts import FIELDS, LEVELS

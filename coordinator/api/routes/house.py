@@ -4,10 +4,11 @@ from fastapi import APIRouter
 
 from coordinator.api.asking import AsOf, Word, known_at
 from coordinator.api.door import Caller, needs
+from coordinator.api.house_shapes import CensusShape, Me, ProblemKind
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, instant, number, opened, sealed, text
 from coordinator.api.problems import KINDS
 from coordinator.api.routes.episodes import entry_shape_of
-from coordinator.api.shapes import CensusShape, EntryShape, Me, ProblemKind
+from coordinator.api.shapes import EntryShape
 from coordinator.web.access import May
 from persistence.audit import Asked, journal_page
 from scheduler.census import census

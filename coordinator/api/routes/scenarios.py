@@ -9,8 +9,8 @@ from fastapi import APIRouter
 
 from coordinator.api.asked import ScenarioAsked
 from coordinator.api.door import Caller, needs
+from coordinator.api.house_shapes import ScenarioResult
 from coordinator.api.problems import Problem
-from coordinator.api.shapes import ScenarioResult
 from coordinator.scenario_runner import run_all, stage, trace_all
 from coordinator.web.access import May
 from pathway.errors import PathwayError

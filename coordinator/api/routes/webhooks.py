@@ -9,9 +9,9 @@ from coordinator.api.asked import WebhookAsked
 from coordinator.api.asking import NO_NUL
 from coordinator.api.door import Caller, needs
 from coordinator.api.headers import Key
+from coordinator.api.house_shapes import Again, DeliveryShape, WebhookMade, WebhookShape
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, opened, paged, sealed, text
 from coordinator.api.problems import Problem
-from coordinator.api.shapes import Again, DeliveryShape, WebhookMade, WebhookShape
 from coordinator.api.writing import Answer, once
 from coordinator.tokens import WEBHOOKS
 from coordinator.web.access import May

@@ -9,8 +9,9 @@ from pydantic import AwareDatetime
 
 from coordinator.api.asking import Typed, Word, known_at
 from coordinator.api.door import Caller, needs
+from coordinator.api.house_shapes import MessageShape
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, instant, number, opened, paged, sealed, text
-from coordinator.api.shapes import MessageShape, TaskShape, WorkItemShape
+from coordinator.api.shapes import TaskShape, WorkItemShape
 from coordinator.web.access import May
 from persistence.listing import MessagesAsked, TasksAsked, messages_after, tasks_after
 from persistence.work_item import WorkItem

@@ -12,6 +12,13 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _tokens()
+    _repeated_writes()
+    _webhooks()
+    _deliveries()
+
+
+def _tokens() -> None:
     op.create_table(
         "token",
         sa.Column("id", sa.String(), nullable=False),
@@ -31,6 +38,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("secret_hash"),
     )
     op.create_index(op.f("ix_token_email"), "token", ["email"])
+
+
+def _repeated_writes() -> None:
     op.create_table(
         "idempotent_write",
         sa.Column("token_id", sa.String(), nullable=False),
@@ -44,6 +54,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_id", "key"),
     )
     op.create_index(op.f("ix_idempotent_write_at"), "idempotent_write", ["at"])
+
+
+def _webhooks() -> None:
     op.create_table(
         "webhook",
         sa.Column("id", sa.String(), nullable=False),
@@ -59,6 +72,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["email"], ["user.email"]),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _deliveries() -> None:
     op.create_table(
         "webhook_delivery",
         sa.Column("id", sa.String(), nullable=False),
