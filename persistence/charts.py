@@ -3,7 +3,6 @@
 Patients are read in pages, each page as one snapshot, so that memory stays flat whatever the size of the cohort.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlmodel import SQLModel
 
-from pathway.episode import Episode, from_document
+from pathway.episode import Episode
 from pathway.journal import Entry
 from persistence import models
 from persistence.journal import entry_of
 from persistence.registry import table
+from persistence.rows import episode_of
 from persistence.store import Store
 
 PAGE = 50
@@ -35,23 +35,32 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One patient as the database has them. Every list is of rows, oldest first."""
+    """One patient as the database has them. Every list is of rows, oldest first.
+
+    `retired`: the patients whose records go on in this one; `merges` and `moved`: how they came here.
+    """
 
     patient: Any
     episodes: tuple[Kept, ...]
     messages: Sequence[Any]
     deliveries: Sequence[Any]
     viewings: Sequence[Any]
+    retired: Sequence[Any] = ()
+    merges: Sequence[Any] = ()
+    moved: Sequence[Any] = ()
 
 
 def chart(store: Store, patient: str) -> Chart | None:
-    """One patient; None where the number is not known."""
-    found, _ = _page(store, "", 1, patient, _raise)
+    """One patient, under whichever number the record goes on; None where the number is not known."""
+    people = table(models.Patient)
+    with store.database.reading() as connection:
+        on = connection.scalar(select(people.c.merged_into).where(people.c.id == patient))
+    found, _ = _page(store, "", 1, on or patient, _raise)
     return found[0] if found else None
 
 
 def charts(store: Store, on_fault: OnFault, *, after: str = "", page: int = PAGE) -> Iterator[Chart]:
-    """Every patient in the order of their numbers, from after that one.
+    """Every patient in the order of their numbers, from after that one; merged records count once.
 
     One who cannot be read is left out and told of by `on_fault`, with the number and the reason, never silently.
     """
@@ -70,7 +79,7 @@ def _raise(patient: str, because: str) -> None:
 def _page(store: Store, after: str, size: int, only: str | None, on_fault: OnFault) -> tuple[list[Chart], str | None]:
     """The charts of a page, and the number that the next page begins after; None after the last."""
     people = table(models.Patient)
-    wanted = people.c.id > after if only is None else people.c.id == only
+    wanted = (people.c.id > after) & people.c.merged_into.is_(None) if only is None else people.c.id == only
     with store.database.snapshot() as connection:
         rows = connection.execute(select(people).where(wanted).order_by(people.c.id).limit(size)).all()
         parts = _parts(connection, [row.id for row in rows])
@@ -84,19 +93,25 @@ def _page(store: Store, after: str, size: int, only: str | None, on_fault: OnFau
     return found, rows[-1].id if len(rows) == size and only is None else None
 
 
-_Parts = dict[str, dict[str, list[Any]]]
+_Parts = dict[str, dict[Any, list[Any]]]
 
 
 def _parts(connection: Connection, patients: list[str]) -> _Parts:
     episodes, entries = table(models.Episode), table(models.Entry)
     reminders, deliveries, viewings = table(models.Reminder), table(models.Delivery), table(models.Viewing)
-    found = {"episodes": _grouped(connection, models.Episode, "patient_id", patients, episodes.c.n)}
+    found: _Parts = {"episodes": _grouped(connection, models.Episode, "patient_id", patients, episodes.c.n)}
     ids = [row.id for rows in found["episodes"].values() for row in rows]
     found["lines"] = _grouped(connection, models.Entry, "episode_id", ids, entries.c.seq)
     found["messages"] = _grouped(connection, models.Reminder, "episode_id", ids, reminders.c.fired_at, reminders.c.key)
     keys = [row.key for rows in found["messages"].values() for row in rows]
     found["deliveries"] = _grouped(connection, models.Delivery, "reminder_key", keys, deliveries.c.id)
     found["viewings"] = _grouped(connection, models.Viewing, "patient_id", patients, viewings.c.id)
+    found["retired"] = _grouped(connection, models.Patient, "merged_into", patients, table(models.Patient).c.id)
+    numbers = [row.id for rows in found["retired"].values() for row in rows]
+    merges = _grouped(connection, models.RecordMerge, "retired", numbers, table(models.RecordMerge).c.id)
+    found["merges"] = {number: [row for row in rows if row.undone_at is None] for number, rows in merges.items()}
+    moves = [row.id for rows in found["merges"].values() for row in rows]
+    found["moved"] = _grouped(connection, models.MovedEpisode, "merge_id", moves)
     return found
 
 
@@ -105,8 +120,8 @@ AT_ONCE = 900
 
 
 def _grouped(
-    connection: Connection, model: type[SQLModel], column: str, values: Sequence[str], *order: Any
-) -> dict[str, list[Any]]:
+    connection: Connection, model: type[SQLModel], column: str, values: Sequence[Any], *order: Any
+) -> dict[Any, list[Any]]:
     rows = table(model)
     found = defaultdict(list)
     for start in range(0, len(values), AT_ONCE):
@@ -119,14 +134,19 @@ def _grouped(
 def _chart(row: Any, parts: _Parts) -> Chart:
     episodes = parts["episodes"].get(row.id, [])
     messages = [message for each in episodes for message in parts["messages"].get(each.id, [])]
+    retired = parts["retired"].get(row.id, [])
+    merges = sorted((m for each in retired for m in parts["merges"].get(each.id, [])), key=lambda merge: merge.id)
     return Chart(
         row,
         tuple(_kept(each, parts["lines"].get(each.id, [])) for each in episodes),
         messages,
         [sent for message in messages for sent in parts["deliveries"].get(message.key, [])],
         parts["viewings"].get(row.id, []),
+        retired,
+        merges,
+        [moved for merge in merges for moved in parts["moved"].get(merge.id, [])],
     )
 
 
 def _kept(row: Any, lines: Sequence[Any]) -> Kept:
-    return Kept(row, from_document(json.loads(row.document)), lines, tuple(entry_of(line) for line in lines))
+    return Kept(row, episode_of(row), lines, tuple(entry_of(line) for line in lines))

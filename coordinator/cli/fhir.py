@@ -84,6 +84,8 @@ def _show(report: "Report", *, dry_run: bool) -> None:
     if len(asked) > SHOWN:
         say(f"… and {len(asked) - SHOWN} more candidates (see `pathway candidates`).")
     say(_read_line(report))
+    if report.tally.ours:
+        _show_restored(report, dry_run=dry_run)
     new = Counter(found.what for found in enrolled.candidates)
     say(
         f"{len(enrolled.registered)} {'would be ' if dry_run else ''}enrolled, {enrolled.known} followed already; "
@@ -93,6 +95,15 @@ def _show(report: "Report", *, dry_run: bool) -> None:
         f"{observed.before} from before the fracture; {enrolled.concerns} for a person; "
         f"{report.findings.refused} refused.",
         style="bold",
+    )
+
+
+def _show_restored(report: "Report", *, dry_run: bool) -> None:
+    restored, tally = report.restored, report.tally
+    would = "would be " if dry_run else ""
+    say(
+        f"{tally.ours} of them are of an export of this engine: the journals of {len(restored.patients)} patients with "
+        f"{restored.episodes} episodes {would}taken in, {restored.known} were here already."
     )
 
 
@@ -132,6 +143,11 @@ def _as_json(report: "Report", *, dry_run: bool) -> dict[str, object]:
             "retracted": observed.retracted,
             "before_the_fracture": observed.before,
             "refused": observed.refused,
+        },
+        "restored": {
+            "patients": report.restored.patients,
+            "episodes": report.restored.episodes,
+            "known": report.restored.known,
         },
         "concerns": enrolled.concerns,
         "refused": [{**_place(fault.place), "because": fault.because} for fault in report.findings.faults],

@@ -14,6 +14,7 @@ from typing import Any
 
 from coordinator.fhir.edge import refused_because
 from coordinator.fhir.findings import Findings, Place, printable
+from coordinator.fhir.journal_files import is_journal, is_ours
 from coordinator.fhir.people import Numbering, Who, slim, who_of
 from coordinator.fhir.reading import Found, Reading
 from coordinator.fhir.relevance import is_wanted
@@ -29,6 +30,7 @@ CREATE TABLE item (n INTEGER PRIMARY KEY, file INTEGER, subject TEXT, number TEX
                    line INTEGER, whole INTEGER, body TEXT);
 CREATE TABLE medication (file INTEGER, ref TEXT, url TEXT, body TEXT);
 CREATE TABLE lost (file INTEGER, ref TEXT, url TEXT);
+CREATE TABLE journal (n INTEGER PRIMARY KEY, file INTEGER, place TEXT, line INTEGER, body TEXT);
 """
 INDEXES = """
 CREATE INDEX patient_ref ON patient (ref, file);
@@ -77,6 +79,7 @@ class Tally:
     resources: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     wanted: int = 0
+    ours: int = 0
     refused_files: list[str] = field(default_factory=list)
 
 
@@ -124,7 +127,7 @@ class Sorting:
         yield reading.progress()
 
     def _forget(self, number: int, faults: int, more: int) -> None:
-        for table in ("patient", "item", "medication", "lost"):
+        for table in ("patient", "item", "medication", "lost", "journal"):
             self._scratch.execute(f"DELETE FROM {table} WHERE file = ?", (number,))
         # One sentence says it all.
         del self._findings.faults[faults:]
@@ -133,6 +136,9 @@ class Sorting:
     def _sort(self, found: Found, file: int, sign: Sign | None) -> None:
         self.tally.resources += 1
         self.tally.kinds[printable(found.kind[:60])] += 1
+        if is_ours(found.resource):
+            self._ours(found, file)
+            return
         resource = slim(found.resource) if found.kind == "Patient" else found.resource
         if found.kind != "Patient" and not is_wanted(resource):
             return
@@ -151,6 +157,13 @@ class Sorting:
             self._scratch.execute("INSERT INTO medication VALUES (?, ?, ?, ?)", row)
         else:
             self._item(found, resource, file, text)
+
+    def _ours(self, found: Found, file: int) -> None:
+        """What an engine like this one wrote is not judged anew: its journals say it all, the rest is for others."""
+        self.tally.ours += 1
+        if is_journal(found.resource):
+            row = (file, found.place.file, found.place.line, json.dumps(found.resource))
+            self._scratch.execute("INSERT INTO journal (file, place, line, body) VALUES (?, ?, ?, ?)", row)
 
     def _refusal(self, resource: Json, sign: Sign | None) -> str:
         if sign is not None and sign.release != R4:
@@ -191,6 +204,13 @@ class Sorting:
     def settle(self) -> None:
         """Everything is in: find whom each resource is about."""
         self._scratch.executescript(f"{INDEXES}{OWN};{ELSEWHERE};CREATE INDEX item_number ON item (number);")
+
+    def journals(self) -> Iterator[tuple[Json, Place]]:
+        """The journals of patients in an export of an engine like this one."""
+        query = "SELECT body, place, line FROM journal ORDER BY n"
+        for body, file, line in self._scratch.execute(query):
+            resource = json.loads(body)
+            yield resource, _named(Place(file, line), resource)
 
     def people(self) -> Iterator[str]:
         """The numbers of which something was read, or who are said to have died."""

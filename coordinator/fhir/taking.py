@@ -13,8 +13,9 @@ from coordinator.fhir.openings import Named, files_of
 from coordinator.fhir.people import Numbering
 from coordinator.fhir.reading import Reading
 from coordinator.fhir.records import Intake, Record, digest
+from coordinator.fhir.restoring import Restored, restore_all
 from coordinator.fhir.sorting import Item, Person, Sorting, Tally, sorting
-from coordinator.fhir.stating import Reader
+from coordinator.fhir.stating import Medication, Reader
 from pathway.calendar import show_date
 
 OnProgress = Callable[[str, int, int], None]
@@ -28,6 +29,7 @@ class Report:
     findings: Findings = field(default_factory=Findings)
     enrolled: Enrolled = field(default_factory=Enrolled)
     observed: Observed = field(default_factory=Observed)
+    restored: Restored = field(default_factory=Restored)
     people: int = 0
 
 
@@ -47,6 +49,9 @@ def take_in(
         report.tally = sorted_.tally
         _read(files, sorted_, report, on_progress)
         sorted_.settle()
+        report.restored = restore_all(intake, report.findings, sorted_.journals())
+        if report.tally.ours and not (report.restored.patients or report.restored.known or report.findings.refused):
+            report.findings.note("These resources are of an export of this engine, and its journals are not with them.")
         _people(intake, sorted_, report, on_progress)
         _orphans(Desk(intake, report.findings, report.enrolled), sorted_, intake.zone)
     return report
@@ -67,11 +72,12 @@ def _people(intake: Intake, sorted_: Sorting, report: Report, on_progress: OnPro
         person = sorted_.person(number)
         if person is not None:
             report.people += 1
-            _person(intake, sorted_, report, person)
+            take_person(intake, report, person, sorted_.medication)
         on_progress("Taking in", done + 1, of)
 
 
-def _person(intake: Intake, sorted_: Sorting, report: Report, person: Person) -> None:
+def take_person(intake: Intake, report: Report, person: Person, medication: Medication) -> None:
+    """Everything that was read of one patient, from whichever source it came in this shape."""
     desk = Desk(intake, report.findings, report.enrolled)
     record = Record(intake, person.number, person.who)
     if record.belongs_to_somebody_else(person.who):
@@ -86,7 +92,7 @@ def _person(intake: Intake, sorted_: Sorting, report: Report, person: Person) ->
     for event in events_of(_fractures(conditions, intake.zone)):
         enrol(desk, record, person.who, event)
     if record.episodes:
-        reader = Reader(known_codes(), intake.zone, sorted_.medication)
+        reader = Reader(known_codes(), intake.zone, medication)
         observe(desk, report.observed, record, person.items, reader)
 
 

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.fhir import r4
 from tests.journeys.people import examined, pain, registered
 from tests.persistence.shelf import store_on, tell
 
+PAGE = Path(__file__).parents[2] / "docs" / "fhir.md"
 NOW = ("--now", "2026-03-16T09:00")
 
 
@@ -111,3 +114,27 @@ def test_a_patient_who_cannot_be_read_is_named_and_the_others_are_written(termin
     assert "2 patients written" in result.stderr
     people = (tmp_path / "export" / "Patient.ndjson").read_text().splitlines()
     assert [json.loads(line)["id"] for line in people] == ["P-2D3-20a", "P2"]
+
+
+def test_the_sessions_of_the_page_run_as_they_stand_there(tmp_path, monkeypatch, file):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATHWAY_DATABASE", f"sqlite:///{file}")
+    with store_on(f"sqlite:///{file}") as store:
+        tell(store, registered(), examined(), pain(6), patient="9991002375")
+    said = []
+    for words in sessions():
+        assert words[0] == "pathway"
+        result = CliRunner().invoke(app, words[1:])
+        assert result.exit_code == 0, (words, result.output, result.exception)
+        said.append(result.stdout)
+    assert "the journals of 1 patients with 1 episodes would be taken in" in said[-3]
+    assert "the journals of 1 patients with 1 episodes taken in" in said[-2]
+    assert said[-1] == "all 1 episodes agree\n"
+
+
+def sessions():
+    blocks = re.findall(r"```sh\n(pathway.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [shlex.split(line.partition("  #")[0]) for block in blocks for line in block.splitlines()]
+    first = lines.index(["pathway", "export", "fhir", "--ndjson", "--gzip", "--out", "bulk"])
+    # Exported once, for a folder must be new.
+    return [words for n, words in enumerate(lines) if n == first or words != lines[first]]

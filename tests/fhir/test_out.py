@@ -11,12 +11,14 @@ from sqlalchemy import insert
 from coordinator.demo_cohort import build
 from coordinator.fhir.out.bundles import bundle
 from coordinator.fhir.out.files import house, patient_bundle
-from coordinator.fhir.out.names import full_url, number_of, patient_id, system
+from coordinator.fhir.out.names import episode_name, full_url, number_of, patient_id, system
 from coordinator.fhir.out.record import TYPES, resources
 from pathway.facts import FIELDS
 from pathway.journal import Step
 from persistence import models
 from persistence.charts import charts
+from persistence.merges import Merged
+from persistence.merging import Asked, merge
 from persistence.store import table
 from scheduler.channels.logfile import LogFile
 from scheduler.outbox import deliver
@@ -155,12 +157,12 @@ def test_each_episode_is_a_plan_and_each_task_a_task_with_its_window(service, ex
     plans = {each["id"]: each for each in of(exported, "CarePlan")}
     seen = 0
     for episode in service.episodes():
-        plan = plans[f"{patient_id(episode.patient)}.{episode.n}"]
+        plan = plans[episode_name(episode.id)]
         assert plan["category"][0]["coding"][0]["code"] == episode.path
         due = [a["detail"]["scheduledPeriod"]["start"] for a in plan["activity"] if "detail" in a]
         assert due == [timer.due.isoformat() for timer in episode.timers]
         for task in episode.tasks:
-            found = tasks[f"{patient_id(episode.patient)}.{episode.n}.{task.code}.{task.n}"]
+            found = tasks[f"{episode_name(episode.id)}.{task.code}.{task.n}"]
             window = found["restriction"]["period"]
             assert window == {"start": task.due.isoformat(), "end": max(task.due, task.overdue_after).isoformat()}
             assert (found["status"] in ("requested", "ready")) is (task.status == "open")
@@ -330,6 +332,27 @@ def test_messages_and_looks_are_told(service, exported):
     assert {asked[each["basedOn"][0]["reference"].partition("/")[2]] for each in sent} == {"completed"}
     (look,) = of(exported, "AuditEvent")
     assert look["agent"][0]["who"]["identifier"]["value"] == "mailto:desk@example.org"
+
+
+def test_a_merged_record_says_where_it_goes_on_and_nothing_of_it_changes_its_name(store):
+    tell(store, registered())
+    tell(store, registered(level="L2"), patient="P2")
+    before = {
+        found.patient.id: list(resources(found, store.engine.guideline, OPENED)) for found in charts(store, never)
+    }
+    made = merge(store, Asked("P1", "P2", "one person", "D. Sample"), OPENED + timedelta(days=1))
+    assert isinstance(made, Merged), made
+    (found,) = charts(store, never)
+    after = list(resources(found, store.engine.guideline, OPENED))
+    one, other = sorted(of(after, "Patient"), key=lambda person: person["id"])
+    assert one["link"] == [{"other": {"reference": "Patient/P2"}, "type": "replaces"}]
+    assert (other["active"], other["link"][0]["type"]) == (False, "replaced-by")
+    names = {f"{each['resourceType']}/{each['id']}" for each in after}
+    assert {f"{e['resourceType']}/{e['id']}" for each in before.values() for e in each} - names == {
+        "DocumentReference/P2"
+    }
+    assert {plan["subject"]["reference"] for plan in of(after, "CarePlan")} == {"Patient/P1"}
+    assert [fault for each in after for fault in r4.faults(each)] == []
 
 
 # ---------------------------------------------------------------- names

@@ -20,7 +20,7 @@ def condition(kept: Kept, guideline: Guideline) -> Json:
     ended = guideline.is_terminal(episode.state)
     return resource(
         "Condition",
-        episode_name(episode.patient, episode.n),
+        episode_name(episode.id),
         updated=kept.row.updated_at,
         revision=episode.seq,
         extension=[{"url": ASSERTED, "valueDateTime": day(episode.identification)}],

@@ -57,18 +57,19 @@ def journal_document(chart: Chart, guideline: Guideline, now: datetime) -> Json:
                 }
             }
         ],
-        context={
-            "related": [reference("CarePlan", episode_name(chart.patient.id, kept.row.n)) for kept in chart.episodes]
-        },
+        context={"related": [reference("CarePlan", episode_name(kept.row.id)) for kept in chart.episodes]},
     )
 
 
 def _lines(chart: Chart, guideline: Guideline) -> Iterator[Json]:
-    row = chart.patient
+    people = [chart.patient, *chart.retired]
     yield {
         "form": FORM,
         "guideline": f"{guideline.id}/{guideline.version}",
-        "patient": {name: _plain(getattr(row, name)) for name in ("id", "surname", "given", "zone", "profile")},
+        "patient": chart.patient.id,
+        "people": [_all(row._mapping) for row in people],
+        "merges": [_all(row._mapping) for row in chart.merges],
+        "moved": [_all(row._mapping) for row in chart.moved],
         "episodes": [
             {"id": kept.row.id, "lines": kept.row.version, "last_hash": kept.row.last_hash} for kept in chart.episodes
         ],

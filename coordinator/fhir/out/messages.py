@@ -40,7 +40,7 @@ def _request(row: Any, episode: Episode, guideline: Guideline) -> Json:
         _name(row, episode),
         updated=row.settled_at or row.fired_at,
         revision=1 + row.attempts + (row.settled_at is not None),
-        basedOn=[reference("CarePlan", episode_name(episode.patient, episode.n))],
+        basedOn=[reference("CarePlan", episode_name(episode.id))],
         status=STATUSES.get(row.outcome, "unknown"),
         statusReason={"text": f"{row.outcome.replace('_', ' ')}: {row.because}" if row.because else row.outcome},
         category=[concept("message", row.kind, rule.title if rule else row.kind)],
@@ -57,13 +57,13 @@ def _request(row: Any, episode: Episode, guideline: Guideline) -> Json:
 
 
 def _name(row: Any, episode: Episode) -> str:
-    return message_name(episode_name(episode.patient, episode.n), row.key)
+    return message_name(episode_name(episode.id), row.key)
 
 
 def _about(row: Any, episode: Episode) -> list[Json] | None:
     if row.task_n is None or not any((t.code, t.n) == (row.code, row.task_n) for t in episode.tasks):
         return None
-    return [reference("Task", f"{episode_name(episode.patient, episode.n)}.{row.code}.{row.task_n}")]
+    return [reference("Task", f"{episode_name(episode.id)}.{row.code}.{row.task_n}")]
 
 
 def subject_line(row: Any, guideline: Guideline) -> str:
@@ -80,7 +80,7 @@ def _recipient(row: Any, name: str, episode: Episode) -> Json:
 
 
 def _attempts(row: Any, episode: Episode, tries: Iterable[Any], guideline: Guideline) -> Iterator[Json]:
-    name = episode_name(episode.patient, episode.n)
+    name = episode_name(episode.id)
     for sent in tries:
         at: datetime = sent.attempted_at
         yield resource(

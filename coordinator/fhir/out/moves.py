@@ -28,7 +28,7 @@ def provenances(kept: Kept, guideline: Guideline) -> Iterator[Json]:
 
 def _provenance(kept: Kept, guideline: Guideline, entry: Entry, number: int, effect: Effect) -> Json:
     episode, rule = kept.episode, effect["rule"]
-    name = episode_name(episode.patient, episode.n)
+    name = episode_name(episode.id)
     return resource(
         "Provenance",
         f"{name}.{entry.seq}.{number}",

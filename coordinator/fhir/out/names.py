@@ -54,7 +54,9 @@ def is_too_long(name: str) -> bool:
     return name.startswith("--")
 
 
-def episode_name(number: str, n: int) -> str:
+def episode_name(episode: str) -> str:
+    """Of the id of an episode, which it keeps when its record is merged into another."""
+    number, _, n = episode.rpartition("-")
     return f"{patient_id(number)}.{n}"
 
 

@@ -39,14 +39,14 @@ def observations(kept: Kept) -> Iterator[Json]:
 
 def _observation(kept: Kept, found: Observation, entry: Entry | None) -> Iterator[Json]:
     episode = kept.episode
-    name = f"{episode_name(episode.patient, episode.n)}.{found.seq}"
+    name = f"{episode_name(episode.id)}.{found.seq}"
     fields = FIELDS[found.kind]
     answers = {field: value for field, value in found.data.items() if field in fields and value is not None}
     own = dict(_with_own_code(found, answers))
     shared = {
         "updated": kept.row.updated_at,
         "revision": episode.seq,
-        "basedOn": [reference("CarePlan", episode_name(episode.patient, episode.n))],
+        "basedOn": [reference("CarePlan", episode_name(episode.id))],
         "status": "entered-in-error" if found.retracted else "final",
         "category": [{"coding": [{"system": CATEGORY, "code": CATEGORIES[found.kind]}]}]
         if found.kind in CATEGORIES

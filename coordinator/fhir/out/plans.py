@@ -16,7 +16,7 @@ CLOCKS = {"pending": "scheduled", "held": "on-hold", "cancelled": "cancelled", "
 
 
 def care_plan(kept: Kept, guideline: Guideline) -> Json:
-    episode, name = kept.episode, episode_name(kept.episode.patient, kept.episode.n)
+    episode, name = kept.episode, episode_name(kept.episode.id)
     ended = guideline.is_terminal(episode.state)
     state = guideline.states[episode.state]
     return resource(

@@ -10,7 +10,7 @@ from coordinator.fhir.out.journals import journal_document
 from coordinator.fhir.out.messages import communications
 from coordinator.fhir.out.moves import provenances
 from coordinator.fhir.out.observations import observations
-from coordinator.fhir.out.people import patient
+from coordinator.fhir.out.people import patients
 from coordinator.fhir.out.plans import care_plan
 from coordinator.fhir.out.referrals import service_request
 from coordinator.fhir.out.tasks import task
@@ -34,7 +34,7 @@ TYPES = (
 
 
 def resources(chart: Chart, guideline: Guideline, now: datetime) -> Iterator[Json]:
-    yield patient(chart)
+    yield from patients(chart)
     for kept in chart.episodes:
         yield from _episode(kept, guideline, local_date(now, kept.episode.zone))
     yield from communications(chart, guideline)

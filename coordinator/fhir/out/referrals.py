@@ -26,7 +26,7 @@ Told = list[tuple[Entry, Mapping[str, Any]]]
 
 
 def service_request(kept: Kept, referral: Referral) -> Json:
-    episode, name = kept.episode, episode_name(kept.episode.patient, kept.episode.n)
+    episode, name = kept.episode, episode_name(kept.episode.id)
     told = list(_told(kept, referral))
     sent = next((entry for entry, effect in told if effect.get("status") == "sent"), None)
     # The engine drafts a surgical referral only for a red flag; what a clinician sends without one can wait its turn.

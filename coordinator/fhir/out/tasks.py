@@ -26,12 +26,12 @@ DONE = ("data", "decided", "acknowledged", "judged", "confirmed", "done")
 
 
 def task_name(episode: Episode, task: Task) -> str:
-    return f"{episode_name(episode.patient, episode.n)}.{spelled(task.code)}.{task.n}"
+    return f"{episode_name(episode.id)}.{spelled(task.code)}.{task.n}"
 
 
 def task(kept: Kept, found: Task, guideline: Guideline, today: date) -> Json:
     episode, rule = kept.episode, guideline.tasks[found.code]
-    plan = reference("CarePlan", episode_name(episode.patient, episode.n))
+    plan = reference("CarePlan", episode_name(episode.id))
     title = marked(rule.title, engineering=rule.engineering)
     how = (found.closed_how or found.status).replace(" ", "_")
     return resource(
