@@ -152,13 +152,18 @@ async def _malformed(request: Request, error: RequestValidationError) -> Respons
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
+    return http_problem(request, error).response()
+
+
+def http_problem(request: Request, error: HTTPException) -> Problem:
+    """What the framework answers by itself, as a problem."""
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not possible here; expected {_allowed(error)}. Nothing was saved."
-        return Problem("no-such-method", detail, headers=error.headers).response()
+        return Problem("no-such-method", detail, headers=error.headers)
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "There is nothing at this address; the OpenAPI document names what there is. Nothing was saved."
-        return Problem("not-found", detail).response()
-    return Problem("malformed", f"{error.detail}; nothing was saved.").response()
+        return Problem("not-found", detail)
+    return Problem("malformed", f"{error.detail}; nothing was saved.")
 
 
 def _allowed(error: HTTPException) -> str:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from coordinator.api.app import PLACE, create_api
+from coordinator.api.problems import http_problem
 from coordinator.web import layout, text
 from coordinator.web.doors import Elsewhere, Forbidden, Locked, house_of
 from coordinator.web.house import STATIC, House
@@ -124,6 +125,9 @@ async def _unreadable(request: Request, error: RequestValidationError) -> Respon
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
+    if _for_programs(request):
+        # An address with a line break in it is under no mount; a program is answered as one all the same.
+        return http_problem(request, error).response()
     known = {404: _("There is no such page."), 405: _("This page cannot do that; nothing was saved.")}
     ours = error.detail != HTTPStatus(error.status_code).phrase
     said = str(error.detail) if ours else known.get(error.status_code, str(error.detail))
