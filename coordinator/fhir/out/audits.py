@@ -15,7 +15,6 @@ def audit_events(chart: Chart) -> Iterator[Json]:
             "AuditEvent",
             f"{patient_id(chart.patient.id)}.v{row.id}",
             updated=row.at,
-            revision=1,
             type=RECORD,
             action="R",
             recorded=instant(row.at),

@@ -22,7 +22,6 @@ def condition(kept: Kept, guideline: Guideline) -> Json:
         "Condition",
         episode_name(episode.id),
         updated=kept.row.updated_at,
-        revision=episode.seq,
         extension=[{"url": ASSERTED, "valueDateTime": day(episode.identification)}],
         # What has become of a fracture whose pathway has ended is not known here, so nothing is said.
         clinicalStatus=None if ended else _status("clinical", "active"),

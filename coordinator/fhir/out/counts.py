@@ -51,9 +51,8 @@ def measure_report(store: Store, now: datetime) -> Json:
     found, guideline = census(store, now), store.engine.guideline
     return resource(
         "MeasureReport",
-        f"census-{now:%Y%m%dT%H%M%S}",
+        "census",
         updated=now,
-        revision=1,
         status="complete",
         type="summary",
         measure=f"{URL}|{guideline.version}",

@@ -14,11 +14,9 @@ UCUM = "http://unitsofmeasure.org"
 E_MARK = " [E]"
 
 
-def resource(
-    kind: str, name: str, /, *, updated: datetime | None = None, revision: object = None, **parts: Any
-) -> Json:
+def resource(kind: str, name: str, /, *, updated: datetime | None = None, **parts: Any) -> Json:
     """A resource without what is not known: no empty list, text or object is ever written."""
-    meta = {"versionId": str(revision) if revision else None, "lastUpdated": instant(updated), "tag": [TAG]}
+    meta = {"lastUpdated": instant(updated), "tag": [TAG]}
     return pruned({"resourceType": kind, "id": name, "meta": meta, **parts})
 
 

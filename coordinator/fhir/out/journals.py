@@ -39,7 +39,6 @@ def journal_document(chart: Chart, guideline: Guideline, now: datetime) -> Json:
         "DocumentReference",
         patient_id(chart.patient.id),
         updated=max((kept.row.updated_at for kept in chart.episodes), default=now),
-        revision=max(1, sum(kept.row.version for kept in chart.episodes)),
         status="current",
         type=concept("document", "journal", "Journal of the clinical pathway"),
         subject=subject(chart.patient.id),

@@ -1,8 +1,7 @@
 """What was to be told (CommunicationRequest) and each attempt to tell it (Communication), from the outbox."""
 
 import json
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from coordinator.fhir.out.elements import Json, concept, instant, person, reference, resource, subject
@@ -22,15 +21,18 @@ STATUSES = {
 PATIENT = "patient"
 
 
+def requests(chart: Chart, guideline: Guideline) -> Iterator[Json]:
+    episodes = {kept.row.id: kept.episode for kept in chart.episodes}
+    for row in chart.messages:
+        yield _request(row, episodes[row.episode_id], guideline)
+
+
 def communications(chart: Chart, guideline: Guideline) -> Iterator[Json]:
     episodes = {kept.row.id: kept.episode for kept in chart.episodes}
-    tries: dict[str, list[Any]] = {}
-    for row in chart.deliveries:
-        tries.setdefault(row.reminder_key, []).append(row)
-    for row in chart.messages:
-        episode = episodes[row.episode_id]
-        yield _request(row, episode, guideline)
-        yield from _attempts(row, episode, tries.get(row.key, ()), guideline)
+    messages = {row.key: row for row in chart.messages}
+    for tried in chart.deliveries:
+        row = messages[tried.reminder_key]
+        yield _attempt(row, tried, episodes[row.episode_id], guideline)
 
 
 def _request(row: Any, episode: Episode, guideline: Guideline) -> Json:
@@ -39,7 +41,6 @@ def _request(row: Any, episode: Episode, guideline: Guideline) -> Json:
         "CommunicationRequest",
         _name(row, episode),
         updated=row.settled_at or row.fired_at,
-        revision=1 + row.attempts + (row.settled_at is not None),
         basedOn=[reference("CarePlan", episode_name(episode.id))],
         status=STATUSES.get(row.outcome, "unknown"),
         statusReason={"text": f"{row.outcome.replace('_', ' ')}: {row.because}" if row.because else row.outcome},
@@ -79,22 +80,18 @@ def _recipient(row: Any, name: str, episode: Episode) -> Json:
     return subject(episode.patient) if row.kind == PATIENT else person(name)
 
 
-def _attempts(row: Any, episode: Episode, tries: Iterable[Any], guideline: Guideline) -> Iterator[Json]:
-    name = episode_name(episode.id)
-    for sent in tries:
-        at: datetime = sent.attempted_at
-        yield resource(
-            "Communication",
-            f"{name}.d{sent.id}",
-            updated=at,
-            revision=1,
-            basedOn=[reference("CommunicationRequest", _name(row, episode))],
-            status="completed" if sent.ok else "not-done",
-            statusReason=None if sent.ok else {"text": sent.answer or "No answer"},
-            category=[concept("message", row.kind, row.kind)],
-            medium=[{"text": sent.channel}],
-            subject=subject(episode.patient),
-            sent=instant(at) if sent.ok else None,
-            recipient=[_recipient(row, sent.recipient, episode)],
-            payload=[{"contentString": subject_line(row, guideline)}],
-        )
+def _attempt(row: Any, tried: Any, episode: Episode, guideline: Guideline) -> Json:
+    return resource(
+        "Communication",
+        f"{episode_name(episode.id)}.d{tried.id}",
+        updated=tried.attempted_at,
+        basedOn=[reference("CommunicationRequest", _name(row, episode))],
+        status="completed" if tried.ok else "not-done",
+        statusReason=None if tried.ok else {"text": tried.answer or "No answer"},
+        category=[concept("message", row.kind, row.kind)],
+        medium=[{"text": tried.channel}],
+        subject=subject(episode.patient),
+        sent=instant(tried.attempted_at) if tried.ok else None,
+        recipient=[_recipient(row, tried.recipient, episode)],
+        payload=[{"contentString": subject_line(row, guideline)}],
+    )

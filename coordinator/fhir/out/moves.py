@@ -33,7 +33,6 @@ def _provenance(kept: Kept, guideline: Guideline, entry: Entry, number: int, eff
         "Provenance",
         f"{name}.{entry.seq}.{number}",
         updated=entry.recorded_at,
-        revision=1,
         target=[reference("CarePlan", name)],
         occurredDateTime=instant(entry.occurred_at),
         recorded=instant(entry.recorded_at),

@@ -45,7 +45,6 @@ def _observation(kept: Kept, found: Observation, entry: Entry | None) -> Iterato
     own = dict(_with_own_code(found, answers))
     shared = {
         "updated": kept.row.updated_at,
-        "revision": episode.seq,
         "basedOn": [reference("CarePlan", episode_name(episode.id))],
         "status": "entered-in-error" if found.retracted else "final",
         "category": [{"coding": [{"system": CATEGORY, "code": CATEGORIES[found.kind]}]}]

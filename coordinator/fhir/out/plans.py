@@ -23,7 +23,6 @@ def care_plan(kept: Kept, guideline: Guideline) -> Json:
         "CarePlan",
         name,
         updated=kept.row.updated_at,
-        revision=episode.seq,
         instantiatesCanonical=[canonical(guideline, episode.profile)],
         status=status(kept, guideline),
         intent="plan",

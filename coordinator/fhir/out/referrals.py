@@ -36,7 +36,6 @@ def service_request(kept: Kept, referral: Referral) -> Json:
         "ServiceRequest",
         f"{name}.{spelled(referral.service)}.{referral.n}",
         updated=kept.row.updated_at,
-        revision=episode.seq,
         basedOn=[reference("CarePlan", name)],
         status=STATUSES[referral.status],
         # Nothing is ordered by the engine: before a clinician has sent it, it is a proposal.

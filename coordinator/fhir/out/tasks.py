@@ -3,7 +3,8 @@
 Whether work is overdue is nowhere written as a status: it follows from the end of the period.
 """
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 
 from coordinator.fhir.out.elements import (
     Json,
@@ -18,6 +19,7 @@ from coordinator.fhir.out.elements import (
 )
 from coordinator.fhir.out.names import episode_name, spelled
 from coordinator.fhir.out.terms import TASK_STATES
+from pathway.calendar import fire_instant
 from pathway.episode import Episode, Task
 from pathway.guideline import Guideline, TaskRule
 from persistence.charts import Kept
@@ -29,7 +31,12 @@ def task_name(episode: Episode, task: Task) -> str:
     return f"{episode_name(episode.id)}.{spelled(task.code)}.{task.n}"
 
 
-def task(kept: Kept, found: Task, guideline: Guideline, today: date) -> Json:
+def tasks(kept: Kept, guideline: Guideline, today: date) -> Iterator[Json]:
+    for found in kept.episode.tasks:
+        yield _task(kept, found, guideline, today)
+
+
+def _task(kept: Kept, found: Task, guideline: Guideline, today: date) -> Json:
     episode, rule = kept.episode, guideline.tasks[found.code]
     plan = reference("CarePlan", episode_name(episode.id))
     title = marked(rule.title, engineering=rule.engineering)
@@ -37,8 +44,7 @@ def task(kept: Kept, found: Task, guideline: Guideline, today: date) -> Json:
     return resource(
         "Task",
         task_name(episode, found),
-        updated=max(found.closed_at or found.opened_at, kept.row.updated_at),
-        revision=episode.seq,
+        updated=max(kept.row.updated_at, _window_opened(found, episode, today)),
         basedOn=[plan],
         status=status(found, rule, today),
         statusReason={"text": found.why} if found.why else None,
@@ -57,6 +63,12 @@ def task(kept: Kept, found: Task, guideline: Guideline, today: date) -> Json:
         reasonCode=concept("source", rule.cites[0], ", ".join(rule.cites)) if rule.cites else None,
         restriction={"period": {"start": day(found.due), "end": day(max(found.due, found.overdue_after))}},
     )
+
+
+def _window_opened(found: Task, episode: Episode, today: date) -> datetime:
+    """The last change that time alone has made: from requested to ready."""
+    waits = found.status == "open" and found.due <= today
+    return fire_instant(found.due, "00:00", episode.zone) if waits else found.opened_at
 
 
 def status(found: Task, rule: TaskRule, today: date) -> str:
