@@ -1,6 +1,6 @@
 """Fractures into episodes, conservatively: registered, corrected, or kept as a candidate for a person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -77,13 +77,13 @@ def enrol(desk: Desk, record: Record, who: Who | None, event: Event) -> None:
     keep(desk, record.number, who, event, reasons)
 
 
-def _names(intake: Intake, number: str, event: Event) -> Iterator[str]:
-    for ref in event.refs:
-        yield f"{CASE}:{resource_name(intake, number, ref)}:"
+def _names(intake: Intake, record: Record, refs: Sequence[str]) -> tuple[str, ...]:
+    """What registrations from these resources are called, under every number that the person has or had."""
+    return tuple(f"{CASE}:{resource_name(intake, number, ref)}:" for number in record.numbers for ref in refs)
 
 
 def _registered_from(intake: Intake, record: Record, event: Event) -> Episode | None:
-    names = tuple(_names(intake, record.number, event))
+    names = _names(intake, record, event.refs)
     for episode in record.episodes:
         if any(event_id.startswith(names) for event_id in episode.event_ids):
             return episode
@@ -146,7 +146,8 @@ def _register(desk: Desk, record: Record, who: Who, event: Event) -> Refusal | N
 def _compare(desk: Desk, record: Record, event: Event, episode: Episode) -> None:
     """A Condition that was enrolled says something else now: its date is corrected, its level is for a person."""
     name = case_id(desk.intake, record.number, event.first)
-    about = name.rpartition(":")[0] + ":"
+    cases = (case_id(desk.intake, number, event.first) for number in record.numbers)
+    about = tuple(case.rpartition(":")[0] + ":" for case in cases)
     if any(event_id.startswith(about) for event_id in episode.event_ids):
         desk.enrolled.known += 1
         return
@@ -173,8 +174,9 @@ def take_back(desk: Desk, record: Record, item: Item) -> None:
     why = "entered in error" if is_withdrawn(item.resource) else REFUTED
     _no_longer_waiting(desk, record.number, (item.ref,), item.place, f"{why} in the source")
     name = f"{CASE}:{resource_name(desk.intake, record.number, item.ref)}:"
+    names = _names(desk.intake, record, (item.ref,))
     for episode in record.open_episodes:
-        if any(event_id.startswith(name) for event_id in episode.event_ids):
+        if any(event_id.startswith(names) for event_id in episode.event_ids):
             text = (
                 f"The condition from which this episode was opened is {why} in the source: withdraw it, or say why not."
             )

@@ -77,24 +77,30 @@ def _concerning(
 
 
 def _name(desk: Desk, record: Record, item: Item, part: str) -> str:
-    return f"{FACT}:{resource_name(desk.intake, record.number, item.ref)}:{said({'part': part})}:"
+    return _names(desk, record, item, part)[0]
+
+
+def _names(desk: Desk, record: Record, item: Item, part: str) -> tuple[str, ...]:
+    """What this part of the resource is called, under every number that the person has or had; the source's first."""
+    about = said({"part": part})
+    return tuple(f"{FACT}:{resource_name(desk.intake, number, item.ref)}:{about}:" for number in record.numbers)
 
 
 def _recorded_before(desk: Desk, record: Record, number: int, fact: Fact) -> bool:
     """What is in the journal already is corrected wherever its date went."""
-    name = _name(desk, record, fact.item, fact.part)
-    return any(observation.id.startswith(name) for observation in _episode(record, number).observations)
+    names = _names(desk, record, fact.item, fact.part)
+    return any(observation.id.startswith(names) for observation in _episode(record, number).observations)
 
 
 def _take(desk: Desk, observed: Observed, record: Record, number: int, fact: Fact) -> None:
     episode, stamp = _episode(record, number), fact.item.stamp
-    name = _name(desk, record, fact.item, fact.part)
-    content = f"{name}{said(fact.data)}:"
-    standing = [o for o in episode.observations if o.id.startswith(name) and not o.retracted]
-    if _is_known(episode, fact, standing, content) or _told_by_another(episode, fact, name):
+    names = _names(desk, record, fact.item, fact.part)
+    contents = tuple(f"{name}{said(fact.data)}:" for name in names)
+    standing = [o for o in episode.observations if o.id.startswith(names) and not o.retracted]
+    if _is_known(episode, fact, standing, contents) or _told_by_another(episode, fact, names):
         observed.known += 1
         return
-    place = str(fact.item.place)
+    place, content = str(fact.item.place), contents[0]
     step = Step("observe", fact.kind, fact.data, "coordinator", place, f"{content}{stamp}:{number}")
     refusal = record.record(step, episode_n=number).refusal
     if refusal is None:
@@ -108,7 +114,7 @@ def _take(desk: Desk, observed: Observed, record: Record, number: int, fact: Fac
         _correct(observed, record, number, old, CORRECTED, place, f"{content}{stamp}")
 
 
-def _is_known(episode: Episode, fact: Fact, standing: Sequence[Observation], content: str) -> bool:
+def _is_known(episode: Episode, fact: Fact, standing: Sequence[Observation], content: tuple[str, ...]) -> bool:
     """Recorded as it is, refused before, taken back by a person here, or older than what is recorded."""
     if any(observation.id.startswith(content) for observation in standing):
         return True
@@ -123,14 +129,14 @@ def _stamp(name: str) -> str:
     return name.split(":")[4]
 
 
-def _told_by_another(episode: Episode, fact: Fact, name: str) -> bool:
+def _told_by_another(episode: Episode, fact: Fact, names: tuple[str, ...]) -> bool:
     """The same scan is told of by its order, its images, its report and its procedure: it is one scan."""
     if fact.kind != "imaging" or "modality" not in fact.data:
         return False
     return any(
         scan.data.get("modality") == fact.data["modality"] and scan.effective == fact.day
         for scan in episode.facts("imaging")
-        if not scan.id.startswith(name)
+        if not scan.id.startswith(names)
     )
 
 
@@ -148,8 +154,8 @@ def _correct(
 
 
 def _retract(desk: Desk, observed: Observed, record: Record, episode: Episode, item: Item) -> None:
-    name = f"{FACT}:{resource_name(desk.intake, record.number, item.ref)}:"
-    for old in [o for o in episode.observations if o.id.startswith(name) and not o.retracted]:
+    names = tuple(f"{FACT}:{resource_name(desk.intake, number, item.ref)}:" for number in record.numbers)
+    for old in [o for o in episode.observations if o.id.startswith(names) and not o.retracted]:
         _correct(observed, record, episode.n, old, IN_ERROR, str(item.place), f"error:{item.stamp}")
 
 

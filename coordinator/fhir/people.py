@@ -1,6 +1,6 @@
 """Who a Patient resource is about, and by which of their numbers this service knows them."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ def slim(patient: Json) -> dict[str, Any]:
 class Numbering:
     """How a patient's number is chosen: of the system named; else the best known one, or one that is known here."""
 
-    known: Set[str]
+    known: Container[str]
     system: str = ""
 
     def choose(self, patient: Json) -> tuple[str, str]:

@@ -35,17 +35,24 @@ class Intake:
 
 
 class Record:
+    """Found by any number that the person has or had: what comes under one that was merged away lands here too."""
+
     def __init__(self, intake: Intake, number: str, who: Who | None) -> None:
         self._intake = intake
-        self._person = Person(number, intake.zone, intake.profile, who.surname if who else "", who.given if who else "")
         try:
             self._case = intake.store.case(number)
         except NoSuchPatient:
             self._case = Case(number, intake.zone, intake.profile)
+        self._person = Person(
+            self._case.patient, intake.zone, intake.profile, who.surname if who else "", who.given if who else ""
+        )
+        # The number of the source first: by it what was recorded is known again.
+        self.numbers = tuple(dict.fromkeys((number, *intake.store.numbers_of(number))))
 
     @property
     def number(self) -> str:
-        return self._case.patient
+        """The number by which the source knows the person."""
+        return self.numbers[0]
 
     @property
     def episodes(self) -> list[Episode]:
@@ -57,12 +64,12 @@ class Record:
         return [episode for episode in self.episodes if not guideline.is_terminal(episode.state)]
 
     def belongs_to_somebody_else(self, who: Who | None) -> bool:
-        """The number is known here, under another name or date of birth."""
-        known = self._intake.store.person(self.number)
-        if known is None or who is None:
+        """The number is known here, under another name or date of birth; of merged records one that fits is enough."""
+        found = [known for number in self.numbers if (known := self._intake.store.person(number)) is not None]
+        if not found or who is None:
             return False
         birth = who.birth.day if who.birth and who.birth.precision == "day" else None
-        return not same_person(who.surname, birth, known.surname, known.birth_date)
+        return not any(same_person(who.surname, birth, known.surname, known.birth_date) for known in found)
 
     def knows(self, event_id: str) -> bool:
         return any(event_id in episode.event_ids for episode in self.episodes)
