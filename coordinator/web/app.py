@@ -13,6 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from coordinator.api.app import PLACE, create_api
 from coordinator.api.problems import http_problem
+from coordinator.fhir.service.app import PLACE as FHIR_PLACE
+from coordinator.fhir.service.app import create_fhir
 from coordinator.web import layout, text
 from coordinator.web.doors import Elsewhere, Forbidden, Locked, house_of
 from coordinator.web.house import STATIC, House
@@ -47,7 +49,9 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     for router in ROUTERS:
         app.include_router(router)
-    app.mount(PLACE, create_api(house), name="api")
+    api = create_api(house)
+    app.mount(PLACE, api, name="api")
+    app.mount(FHIR_PLACE, create_fhir(house, api.state.limit), name="fhir")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(_guarded)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
@@ -63,7 +67,7 @@ def create_app(house: House) -> FastAPI:
 
 async def _guarded(request: Request, call_next: Next) -> Response:
     """A write must come from one of our own pages; every answer is ours alone and is kept by nobody."""
-    if request.method not in SAFE and not (_for_programs(request) or _from_our_own_page(request)):
+    if request.method not in SAFE and not (_by_token(request) or _from_our_own_page(request)):
         said = _("This did not come from a page of this site, so nothing was saved.")
         return _plain(request, said, 403)
     began = perf_counter()
@@ -78,8 +82,12 @@ async def _guarded(request: Request, call_next: Next) -> Response:
 
 
 def _for_programs(request: Request) -> bool:
-    """There a token opens the doors and never a cookie, so no page of another site can make a browser write."""
     return request.url.path.startswith(f"{PLACE}/")
+
+
+def _by_token(request: Request) -> bool:
+    """There a token opens the doors and never a cookie, so no page of another site can make a browser write."""
+    return request.url.path.startswith((f"{PLACE}/", f"{FHIR_PLACE}/"))
 
 
 def _from_our_own_page(request: Request) -> bool:
