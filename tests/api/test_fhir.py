@@ -10,8 +10,8 @@ from fhir.resources.R4B import get_fhir_model_class
 from coordinator.api.door import doors_of
 from coordinator.api.limiting import RateLimit
 from coordinator.fhir.out.files import patient_bundle
-from coordinator.fhir.service.app import NEEDS, create_fhir
-from coordinator.fhir.service.parameters import PARAMETERS
+from coordinator.fhir.serving.app import NEEDS, create_fhir
+from coordinator.fhir.serving.parameters import PARAMETERS
 from coordinator.tokens import RECORD
 from coordinator.web.access import ROLES, May, refusal
 from coordinator.web.app import create_app
