@@ -13,8 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from coordinator.api.app import PLACE, create_api
 from coordinator.api.problems import http_problem
-from coordinator.fhir.service.app import PLACE as FHIR_PLACE
-from coordinator.fhir.service.app import create_fhir
+from coordinator.fhir.serving.app import PLACE as FHIR_PLACE
+from coordinator.fhir.serving.app import create_fhir
 from coordinator.web import layout, text
 from coordinator.web.doors import Elsewhere, Forbidden, Locked, house_of
 from coordinator.web.house import STATIC, House

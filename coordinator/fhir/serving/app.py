@@ -13,11 +13,11 @@ from coordinator.api.door import Caller, needs
 from coordinator.api.limiting import RateLimit
 from coordinator.fhir.out.elements import TAG, Json, instant
 from coordinator.fhir.out.record import TYPES, resources
-from coordinator.fhir.service.asking import Asked, read_search
-from coordinator.fhir.service.capability import capability_statement
-from coordinator.fhir.service.finding import Page, chart_of, find, search, versioned
-from coordinator.fhir.service.outcomes import FhirProblem, answer, handle_problems, issue, outcome
-from coordinator.fhir.service.parameters import PARAMETERS
+from coordinator.fhir.serving.asking import Asked, read_search
+from coordinator.fhir.serving.capability import capability_statement
+from coordinator.fhir.serving.finding import Page, chart_of, find, search, versioned
+from coordinator.fhir.serving.outcomes import FhirProblem, answer, handle_problems, issue, outcome
+from coordinator.fhir.serving.parameters import PARAMETERS
 from coordinator.web.access import May, refusal
 from coordinator.web.house import House
 from persistence.accounts import Accounts

@@ -8,8 +8,8 @@ from typing import Any
 
 from coordinator.fhir.out.elements import Json
 from coordinator.fhir.out.names import patient_id
-from coordinator.fhir.service.outcomes import FhirProblem
-from coordinator.fhir.service.parameters import DATE, REFERENCE, STRING, TOKEN, Parameter, known, values
+from coordinator.fhir.serving.outcomes import FhirProblem
+from coordinator.fhir.serving.parameters import DATE, REFERENCE, STRING, TOKEN, Parameter, known, values
 
 USUAL, MOST = 50, 200
 RESULT = ("_count", "_cursor", "_format", "_total")

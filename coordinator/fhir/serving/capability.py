@@ -5,7 +5,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from coordinator.fhir.out.elements import ENGINE, Json, instant, pruned
-from coordinator.fhir.service.parameters import PARAMETERS, known
+from coordinator.fhir.serving.parameters import PARAMETERS, known
 
 EVERYTHING = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
 SECURITY = "A bearer token of `pathway token add` with the scope read; it opens what the role of its colleague may see."

@@ -12,8 +12,8 @@ from coordinator.fhir.out.counts import measure, measure_report
 from coordinator.fhir.out.elements import Json
 from coordinator.fhir.out.names import is_too_long, number_of, patient_id
 from coordinator.fhir.out.record import BUILDERS, resources
-from coordinator.fhir.service.asking import Asked
-from coordinator.fhir.service.outcomes import FhirProblem
+from coordinator.fhir.serving.asking import Asked
+from coordinator.fhir.serving.outcomes import FhirProblem
 from persistence.charts import Chart, chart, charts
 from persistence.store import Store
 
