@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from persistence.database import Database, in_turn
 from persistence.hl7_models import Hl7Message
@@ -103,7 +103,16 @@ def message(database: Database, number: int) -> Listed | None:
 
 def to_try_again(database: Database) -> list[int]:
     """Messages that were stored and not done, the oldest first: in the order in which they came."""
-    query = select(MESSAGES.c.id).where(MESSAGES.c.outcome.in_(TRIED_AGAIN)).order_by(MESSAGES.c.id)
+    return _numbers(database, TRIED_AGAIN)
+
+
+def only_stored(database: Database) -> list[int]:
+    """Those of them that nobody has looked at yet: a machine died in between."""
+    return _numbers(database, (STORED,))
+
+
+def _numbers(database: Database, outcomes: Iterable[str]) -> list[int]:
+    query = select(MESSAGES.c.id).where(MESSAGES.c.outcome.in_(list(outcomes))).order_by(MESSAGES.c.id)
     with database.reading() as connection:
         return list(connection.scalars(query))
 
@@ -127,6 +136,13 @@ def counts(database: Database) -> dict[str, int]:
     query = select(MESSAGES.c.outcome, func.count()).group_by(MESSAGES.c.outcome)
     with database.reading() as connection:
         return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def waiting_messages(connection: Connection, since: datetime) -> int:
+    """How many wait for a person; one that is only stored counts when it has been so since that instant."""
+    stuck = (MESSAGES.c.outcome == STORED) & (MESSAGES.c.last_at <= since)
+    wanted = MESSAGES.c.outcome.in_([each for each in WAITING if each != STORED]) | stuck
+    return connection.scalar(select(func.count()).select_from(MESSAGES).where(wanted)) or 0
 
 
 def _listed(row: Any) -> Listed:

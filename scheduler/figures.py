@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, select
 
 from persistence import models
+from persistence.hl7_messages import waiting_messages
 from persistence.store import Store, table
 
 OUTCOMES = ("sent", "delivered", "suppressed", "too_late", "failed")
@@ -71,6 +72,8 @@ class Figures:
     verify: Check | None
     work: tuple[Work, ...]
     skew: float | None
+    # HL7 v2 messages that a person has to look at: refused, unreadable, a question, or stored and not done for an hour.
+    hl7_waiting: int = 0
 
 
 def read_figures(store: Store, connection: Connection, now: datetime, skew: float | None) -> Figures:
@@ -87,6 +90,7 @@ def read_figures(store: Store, connection: Connection, now: datetime, skew: floa
         verify=_check(connection, "verify"),
         work=tuple(_work(connection, job, now) for job in BEATS),
         skew=skew,
+        hl7_waiting=waiting_messages(connection, now - HOUR),
     )
 
 

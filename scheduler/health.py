@@ -38,6 +38,7 @@ LEVEL_OF = {
     "census_old": "degraded",
     "verify_wrong": "degraded",
     "verify_old": "degraded",
+    "hl7_waiting": "degraded",
 }
 OTHER_VERSION = "The database is not of this version, so nothing is settled and nobody is told; run `pathway init`."
 UNUSABLE = "The database cannot be used, so nothing is settled and nobody is told."
@@ -149,6 +150,9 @@ def _findings(f: Figures, now: datetime, settle_seconds: float | None) -> Iterat
         yield from _nightly(f, now)
     yield from _setbacks(f)
     yield from _telling(f)
+    if f.hl7_waiting:
+        told = f"HL7 v2 messages that wait for a person: {f.hl7_waiting}"
+        yield Problem("hl7_waiting", f"{told}; see `pathway hl7 messages --outcome waiting`.")
 
 
 def _clocks(f: Figures, now: datetime) -> Iterator[Problem]:

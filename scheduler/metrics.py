@@ -39,6 +39,8 @@ class _Found(Collector):
             yield from _settling(found.figures, found.at)
             yield from _telling(found.figures, found.at)
             yield from _nightly(found.figures)
+            told = "HL7 v2 messages that wait for a person."
+            yield _gauge("pathway_hl7_waiting", told, found.figures.hl7_waiting)
 
 
 def _settling(f: Figures, now: datetime) -> Iterator[Metric]:

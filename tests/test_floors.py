@@ -178,6 +178,12 @@ def test_only_the_machine_imports_transitions():
     assert importers == {"pathway/machine.py"}
 
 
+def test_hl7_and_parquet_each_stay_behind_one_door():
+    found = [(name(f), source) for f in modules(*FLOORS) for _, source in imports(tree(f))]
+    assert {f for f, source in found if source == "hl7"} == {"coordinator/hl7/message.py"}
+    assert {f for f, source in found if source == "pyarrow"} == {"coordinator/export/parquet_file.py"}
+
+
 def test_only_one_module_reads_a_clock():
     reads = [(name(f), line, what) for f in modules(*FLOORS) for line, what in clock_reads(tree(f))]
     offenders = [f"{file}:{line} {what}" for file, line, what in reads if file != "scheduler/clock.py"]

@@ -47,8 +47,8 @@ def import_hl7(
 
     Example: pathway import hl7 messages.hl7 --dry-run
     """
-    from coordinator.hl7.framing import messages_in  # noqa: PLC0415 see _site
-    from coordinator.hl7.receiving import receive, rehearse  # noqa: PLC0415 see _site
+    from coordinator.hl7.framing import messages_in  # noqa: PLC0415 see above, at _site
+    from coordinator.hl7.receiving import receive, rehearse  # noqa: PLC0415 see above, at _site
 
     if not path.exists():
         fail(f"{path} does not exist; expected a file with HL7 v2 messages, or a folder; nothing was saved.")
@@ -189,7 +189,7 @@ def retry(identifier: IdentifierOption = "", as_json: JsonOption = False) -> Non
 
     Example: pathway hl7 retry
     """
-    from coordinator.hl7.receiving import again  # noqa: PLC0415 see _site
+    from coordinator.hl7.receiving import again  # noqa: PLC0415 see above, at _site
 
     with opened() as (store, settings, now):
         site = _site(store, settings, identifier)
@@ -243,7 +243,7 @@ def listen(
 
 
 async def _listen(store: Store, settings: Settings, host: str, port: int, identifier: str) -> None:
-    from coordinator.hl7.listening import Listener  # noqa: PLC0415 see _site
+    from coordinator.hl7.listening import Listener  # noqa: PLC0415 see above, at _site
 
     listener = Listener(_site(store, settings, identifier), lambda: session.now(settings), _say_received)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,8 +9,8 @@ from datetime import datetime
 from coordinator.hl7.answering import ERROR
 from coordinator.hl7.framing import END, START
 from coordinator.hl7.message import header_of
-from coordinator.hl7.receiving import Received, Site, receive
-from pathway.errors import PathwayError
+from coordinator.hl7.receiving import Received, Site, finish_interrupted, receive
+from pathway.errors import PathwayError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,24 @@ class Listener:
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, host: str, port: int, on_ready: Callable[[int], None] = lambda port: None) -> None:
-        """Until `stopping` is set; then what has come is finished and answered."""
+        """Until `stopping` is set; then what has come is finished and answered.
+
+        What was stored and interrupted when it last ran is done first: its sender may never send it again.
+        """
+        await asyncio.to_thread(self._finish_interrupted)
         server = await asyncio.start_server(self._connected, host, port, limit=self.largest)
         on_ready(server.sockets[0].getsockname()[1])
         await self.stopping.wait()
         server.close()
         await asyncio.gather(*self._open, return_exceptions=True)
         await server.wait_closed()
+
+    def _finish_interrupted(self) -> None:
+        try:
+            finish_interrupted(self.site, self.now())
+        except StoreError as error:
+            # Whoever sends meanwhile is told that nothing could be stored.
+            log.warning("what was interrupted could not be finished yet: %s", error)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

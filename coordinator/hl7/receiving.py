@@ -12,7 +12,7 @@ from coordinator.hl7.answering import ACCEPTED, ERROR, REJECTED, answer
 from coordinator.hl7.message import Header, Message, digest_of, header_of, read
 from coordinator.hl7.taking import Done, take
 from pathway.errors import PathwayError
-from persistence.hl7_messages import REFUSED, UNREADABLE, Kept, keep_message, set_outcome
+from persistence.hl7_messages import REFUSED, UNREADABLE, Kept, keep_message, only_stored, set_outcome
 from persistence.hl7_messages import message as stored_message
 from persistence.store import Store
 
@@ -84,6 +84,14 @@ def again(site: Site, number: int, now: datetime) -> Received | None:
     if found is None:
         return None
     return _take_stored(site, Kept(found.id, found.outcome, found.because, done=False), found.raw, now)
+
+
+def finish_interrupted(site: Site, now: datetime) -> int:
+    """Take in what was stored when the machine died, before anything new; how many that were."""
+    found = only_stored(site.store.database)
+    for number in found:
+        again(site, number, now)
+    return len(found)
 
 
 def _take_stored(site: Site, kept: Kept, data: bytes, now: datetime) -> Received:

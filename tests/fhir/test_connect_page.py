@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "connect.md").read_text(encoding="utf-8")
 
 
 def session() -> list[list[str]]:
-    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)
+    (block,) = re.findall(r"^## FHIR R4 in\n[^`]*```sh\n(.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE)
     return [shlex.split(part) for line in block.splitlines() for part in line.partition(" #")[0].split("&&")]
 
 

@@ -14,6 +14,11 @@ STANDS = sa.text("undone_at IS NULL")
 
 
 def upgrade() -> None:
+    _merges()
+    _messages()
+
+
+def _merges() -> None:
     op.add_column("patient", sa.Column("merged_into", sa.String(), nullable=True))
     op.create_index("ix_patient_merged_into", "patient", ["merged_into"])
     op.create_table(
@@ -53,6 +58,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merge_id", "episode_id"),
     )
     op.create_index(op.f("ix_moved_episode_episode_id"), "moved_episode", ["episode_id"])
+
+
+def _messages() -> None:
     op.create_table(
         "hl7_message",
         sa.Column("id", sa.Integer(), nullable=False),
