@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from socket import create_server
+from threading import Thread
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from coordinator.settings import Settings
@@ -84,6 +87,20 @@ def program(house: House) -> Iterator[Callable[..., TestClient]]:
 @pytest.fixture
 def coordinator(program: Callable[..., TestClient]) -> TestClient:
     return program("coordinator", READ, RECORD)
+
+
+@pytest.fixture
+def served(house: House) -> Iterator[str]:
+    """The address of the running server."""
+    server = uvicorn.Server(uvicorn.Config(create_app(house), log_level="warning", lifespan="off"))
+    with create_server(("127.0.0.1", 0)) as socket:
+        thread = Thread(target=server.run, kwargs={"sockets": [socket]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def version(store: Store, patient: str = FIRST) -> int:
