@@ -46,8 +46,9 @@ class MessagesAsked:
 
 
 def patients_after(store: Store, after: str | None, size: int, q: str = "") -> Sequence[Row]:
-    """The identity rows in the order of their numbers; `q`: as people are searched."""
-    where = [PEOPLE.c.id > after] if after is not None else []
+    """The identity rows in the order of their numbers, each person once; `q`: as people are searched."""
+    where = [PEOPLE.c.merged_into.is_(None)]
+    where += [PEOPLE.c.id > after] if after is not None else []
     where += [fitting(q)] if q.strip() else []
     return _read(store, select(PEOPLE).where(*where).order_by(PEOPLE.c.id).limit(size))
 

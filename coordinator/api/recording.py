@@ -213,8 +213,8 @@ def standing_of(row: Row, guideline: Guideline) -> Standing:
 
 
 def person_of(store: Store, patient: str) -> Any:
-    """The identity row; raises NoSuchPatient."""
-    found = store.person(patient)
+    """The identity row, of a record that was merged into another that one; raises NoSuchPatient."""
+    found = store.person(store.current_number(patient))
     if found is None:
         raise NoSuchPatient(patient)
     return found

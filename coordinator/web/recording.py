@@ -152,9 +152,9 @@ def stays(undoing: Sequence[Entry], entries: Sequence[Entry], guideline: Guideli
 
 def undo(desk: Desk, episode_id: str, seq: int) -> tuple[str, str, str]:
     """Take a routine line back: the patient, the key of the new line, and why not where it could not be done."""
-    patient, _dash, n = episode_id.rpartition("-")
-    case = desk.store.case(patient)
-    episode = next((e for e in case.episodes if e.id == episode_id and str(e.n) == n), None)
+    case = desk.store.case(episode_id.rpartition("-")[0])
+    patient = case.patient
+    episode = next((e for e in case.episodes if e.id == episode_id), None)
     entries = [] if episode is None else desk.store.journal(episode.id)
     entry = next((line for line in entries if line.seq == seq), None)
     if episode is None or entry is None:

@@ -98,7 +98,23 @@ def test_two_fractures_both_go_on(coordinator, store, two):
     )
     assert answer.status_code == 303
     assert store.case(NUMBER).episodes[1].contacts
-    assert "Talk with the patient" in words(coordinator.get(answer.headers["location"]))
+    shown = coordinator.get(answer.headers["location"])
+    assert "Talk with the patient" in words(shown)
+    seq = store.case(NUMBER).episodes[1].seq
+    assert f'name="episode" value="{OTHER}-1"' in shown.text
+    undone = coordinator.post("/undo", data={"episode": f"{OTHER}-1", "seq": str(seq), "back": f"/patient/{NUMBER}"})
+    assert undone.status_code == 303, words(undone)
+    assert store.case(NUMBER).episodes[1].contacts[0].retracted
+
+
+def test_a_form_that_was_open_before_the_merge_saves_nothing_anywhere(coordinator, store, two):
+    save(coordinator, check(coordinator), **{ASKED: "both"})
+    before = [len(store.journal(f"{number}-1")) for number in (NUMBER, OTHER)]
+    for path in (f"/patient/{OTHER}/record/admin/contact", f"/patient/{OTHER}/red-flags"):
+        answer = coordinator.post(path, data={"episode": "1", "seen": "1", "outcome": "reached"})
+        assert answer.status_code == 409
+        assert f"No. {OTHER} goes on as No. {NUMBER}" in words(answer)
+    assert [len(store.journal(f"{number}-1")) for number in (NUMBER, OTHER)] == before
 
 
 def test_records_that_differ_need_a_person_s_word(coordinator, store):

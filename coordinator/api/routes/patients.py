@@ -33,10 +33,13 @@ def list_patients(
 
 @router.get("/patients/{patient}")
 def get_patient(patient: PatientPath, caller: Caller = needs(May.SEE_PATIENTS)) -> PatientShape:
-    """One patient. The view is noted, as on the screens."""
+    """One patient; where two records were merged, by either number, and the answer has the one in use.
+
+    The view is noted, as on the screens.
+    """
     row = person_of(caller.store, patient)
-    caller.note_view(patient, "patient")
-    return _shape(row, _standings(caller, [patient])[patient])
+    caller.note_view(row.id, "patient")
+    return _shape(row, _standings(caller, [row.id])[row.id])
 
 
 def _standings(caller: Caller, patients: list[str]) -> dict[str, list[Standing]]:

@@ -45,7 +45,14 @@ class Sheet:
 
 
 def opened(desk: Desk, patient: str, n: int | None) -> tuple[Case, Episode]:
-    """The patient and the episode that is named, else the latest open one; 404 where there is none."""
+    """The patient and the episode that is named, else the latest open one; 404 where there is none.
+
+    A form that was opened before its record was merged into another is not saved: its episode has another number now.
+    """
+    current = desk.store.current_number(patient)
+    if current != patient:
+        said = _("No. %(old)s goes on as No. %(now)s: the two records were merged.", old=patient, now=current)
+        raise HTTPException(409, f"{said} {_('Look there; nothing was saved.')}")
     try:
         case = desk.store.case(patient)
     except NoSuchPatient:
