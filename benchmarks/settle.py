@@ -1,169 +1,173 @@
-"""Settling the real pathway against the physical limit: raw SQL that writes exactly the rows our run wrote.
+"""Settling the real pathway: 95 days in one sweep, against the physical limit and the ways others would take.
 
-Each episode starts conservative care; 95 days pass in one sweep, so that every milestone fires with its journal
-line, move, tasks, reminders and next clock. The baseline inserts and updates the same rows with prepared statements
-in the same batches, schema, indexes and pragmas, and does nothing else.
+Each episode begins conservative care; every milestone fires with its journal line, move, tasks, reminders and next
+clock. The physical limit writes exactly the rows that our run wrote, in the same batches, schema, indexes and
+pragmas, with the driver's prepared statements and nothing else.
 """
 
 import argparse
-import json
-import platform
-import resource
+import shutil
 import sqlite3
-import subprocess
 import tempfile
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
-from time import perf_counter, process_time
 from typing import Any
 
-from pathway.checking import load_guideline
-from pathway.engine import Case, Change, Engine
-from pathway.journal import Entry, Step
-from persistence.database import Database
-from persistence.store import Person, Store
-from scheduler.settle import settle_all
+import psycopg
+from sqlalchemy import make_url
 
-BEGUN = datetime(2026, 1, 5, 9, tzinfo=UTC)
+from benchmarks import peers
+from benchmarks.cohort import BEGUN, fill, opened
+from benchmarks.measure import Taken, apart, show, stopwatch, write
+from scheduler.settle import settle_all
+from tests import postgres
+
 UNTIL = BEGUN + timedelta(days=95)
 BATCH = 500
-WRITTEN = ("entry", "timer", "task", "reminder", "alert", "referral")
-STORY = (
-    ("register", "", {"birth_date": "1950-06-01", "sex": "F", "level": "L1", "fracture_date": "2026-01-02"}),
-    ("observe", "neuro_exam", {"complete": True, "motor_deficit": False, "sensory_deficit": False}),
-    (
-        "observe",
-        "imaging",
-        {
-            "modality": "MRI",
-            "performed": "2026-01-05",
-            "collapse_pct": 8,
-            "kyphosis": 5,
-            "scoliosis": 2,
-            "retropulsion": False,
-        },
-    ),
-    ("decide", "start_conservative", {}),
-)
+WRITTEN = ("entry", "timer", "task", "referral", "reminder", "alert", "move")
+SIZES = (1_000, 10_000)
+SMOKE = (50,)
+PATIENTS = 100
+LARGE = (1_000, 10_000, 100_000)
 
 
-def enrolled(engine: Engine, number: int) -> Change:
-    """One patient who has just started conservative care."""
-    case = Case(f"B{number:07d}", "Europe/London")
-    entries: list[Entry] = []
-    for minutes, (event, kind, data) in enumerate(STORY):
-        actor = "clinician" if event == "decide" else "coordinator"
-        step = Step(event, kind, {**data, "owner": "Bench"} if event == "register" else data, actor)
-        (change,) = engine.record(case, step, BEGUN + timedelta(minutes=minutes)).changes
-        case.episodes = [change.episode]
-        entries += change.entries
-    return Change(case.episodes[0], tuple(entries))
-
-
-def fill(store: Store, episodes: int) -> None:
-    for first in range(0, episodes, 2000):
-        changes = [enrolled(store.engine, n) for n in range(first, min(first + 2000, episodes))]
-        people = {c.episode.patient: Person(c.episode.patient, "Europe/London") for c in changes}
-        store.add_histories(people, changes)
-
-
-def fresh(folder: Path, name: str) -> Store:
-    database = Database(f"sqlite:///{folder / name}")
-    database.upgrade()
-    return Store(database, Engine(load_guideline()))
-
-
-def ours(store: Store) -> dict[str, float]:
-    before, begun = process_time(), perf_counter()
-    done = settle_all(store, UNTIL, batch=BATCH)
-    seconds = perf_counter() - begun
+def ours(url: str) -> dict[str, float]:
+    store = opened(url)
+    with stopwatch() as taken:
+        done = settle_all(store, UNTIL, batch=BATCH)
     assert not done.set_aside, done.set_aside
-    return {"fired": done.fired, "seconds": seconds, "processor_seconds": process_time() - before}
+    store.database.close()
+    return {"fired": done.fired, "seconds": taken.seconds, "processor": taken.processor}
 
 
-def raw_limit(folder: Path, before: Path, after: Path) -> float:
-    """Seconds to bring a copy of the database from before to after with bare prepared statements."""
-    copy = folder / "raw.db"
-    copy.write_bytes(before.read_bytes())
-    connection = sqlite3.connect(after)
-    episodes = connection.execute("SELECT * FROM episode").fetchall()
-    columns = [row[1] for row in connection.execute("PRAGMA table_info(episode)")]
-    rows = {name: _rows_by_episode(connection, name) for name in WRITTEN}
-    connection.close()
-    target = sqlite3.connect(copy, isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        target.execute(f"PRAGMA {pragma}")
-    begun = perf_counter()
-    for first in range(0, len(episodes), BATCH):
-        _write_batch(target, columns, episodes[first : first + BATCH], rows)
-    seconds = perf_counter() - begun
-    target.close()
-    return seconds
+def filled(url: str, episodes: int) -> dict[str, float]:
+    store = opened(url)
+    fill(store, episodes)
+    store.database.close()
+    return {}
 
 
-def _rows_by_episode(connection: sqlite3.Connection, name: str) -> dict[str, list[Any]]:
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
-    at = columns.index("episode_id")
-    found: dict[str, list[Any]] = {}
-    for row in connection.execute(f"SELECT * FROM {name}"):
-        found.setdefault(row[at], []).append(row)
+# ---------------------------------------------------------------- the physical limit
+
+
+def raw_sqlite(before: str, after: str) -> dict[str, float]:
+    """`before` is brought to what `after` holds; only the writing counts."""
+    total = Taken()
+    with closing(sqlite3.connect(after)) as source, closing(sqlite3.connect(before, isolation_level=None)) as target:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            target.execute(f"PRAGMA {pragma}")
+        for statements in batches(source, "?"):
+            with stopwatch(total):
+                target.execute("BEGIN IMMEDIATE")
+                for statement, rows in statements:
+                    target.executemany(statement, rows)
+                target.execute("COMMIT")
+    return {"seconds": total.seconds, "processor": total.processor}
+
+
+def raw_postgres(before: str, after: str) -> dict[str, float]:
+    total = Taken()
+    with psycopg.connect(before) as target, psycopg.connect(after) as source, target.cursor() as cursor:
+        for statements in batches(source, "%s"):
+            with stopwatch(total):
+                for statement, rows in statements:
+                    cursor.executemany(statement, rows)
+                target.commit()
+    return {"seconds": total.seconds, "processor": total.processor}
+
+
+def batches(source: Any, mark: str) -> Iterator[list[tuple[str, list[tuple[Any, ...]]]]]:
+    """For each batch of episodes the statements that write what our run wrote of them, with their rows."""
+    ids = [row[0] for row in source.execute("SELECT id FROM episode ORDER BY id").fetchall()]
+    for first in range(0, len(ids), BATCH):
+        names = ids[first : first + BATCH]
+        statements = [_updating(source, names, mark)]
+        for table in WRITTEN:
+            columns, rows = _read(source, table, "episode_id", names, mark)
+            marks = ", ".join([mark] * len(columns))
+            skip = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+            # Lines that were there before are skipped; they cost the baseline as they cost us a look.
+            if rows:
+                statements.append((skip, rows))
+        yield statements
+
+
+def _updating(source: Any, names: list[str], mark: str) -> tuple[str, list[tuple[Any, ...]]]:
+    columns, rows = _read(source, "episode", "id", names, mark)
+    at = columns.index("id")
+    sets = ", ".join(f"{name} = {mark}" for name in columns)
+    return f"UPDATE episode SET {sets} WHERE id = {mark}", [(*row, row[at]) for row in rows]
+
+
+def _read(source: Any, table: str, key: str, names: list[str], mark: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    marks = ", ".join([mark] * len(names))
+    cursor = source.execute(f"SELECT * FROM {table} WHERE {key} IN ({marks})", names)
+    return [column[0] for column in cursor.description], cursor.fetchall()
+
+
+# ---------------------------------------------------------------- the runs
+
+
+def on_sqlite(folder: Path, episodes: int) -> dict[str, float]:
+    """Ours and the limit on copies of one file."""
+    mine, limit = folder / f"{episodes}.db", folder / f"{episodes}-limit.db"
+    apart(filled, f"sqlite:///{mine}", episodes)
+    shutil.copy(mine, limit)
+    size = mine.stat().st_size
+    found = apart(ours, f"sqlite:///{mine}")
+    raw = apart(raw_sqlite, str(limit), str(mine))
+    found |= {"limit_seconds": raw["seconds"], "bytes_per_episode": size / episodes}
+    mine.unlink()
+    limit.unlink()
     return found
 
 
-def _write_batch(target: sqlite3.Connection, columns: list[str], batch: list[Any], rows: Any) -> None:
-    target.execute("BEGIN IMMEDIATE")
-    sets = ", ".join(f"{name} = ?" for name in columns)
-    target.executemany(f"UPDATE episode SET {sets} WHERE id = ?", [(*row, row[columns.index("id")]) for row in batch])
-    for name in WRITTEN:
-        mine = [row for episode in batch for row in rows[name].get(episode[columns.index("id")], ())]
-        if mine:
-            marks = ", ".join("?" * len(mine[0]))
-            # Lines that were there before are skipped; they cost the baseline as they cost us a look.
-            target.executemany(f"INSERT OR IGNORE INTO {name} VALUES ({marks})", mine)
-    target.execute("COMMIT")
+def on_postgres(episodes: int) -> dict[str, float]:
+    mine = postgres.fresh("mine")
+    apart(filled, mine, episodes)
+    limit = postgres.copy("limit", mine)
+    found = apart(ours, mine)
+    raw = apart(raw_postgres, _plain(limit), _plain(mine))
+    return found | {"limit_seconds": raw["seconds"]}
+
+
+def _plain(url: str) -> str:
+    """As psycopg itself takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--episodes", type=int, default=10_000)
-    episodes = arguments.parse_args().episodes
+    sizes = arguments.add_mutually_exclusive_group()
+    sizes.add_argument("--smoke", action="store_const", const=SMOKE, dest="sizes", help="as small as can be")
+    sizes.add_argument("--large", action="store_const", const=LARGE, dest="sizes", help="up to 100 000 episodes")
+    sizes.add_argument("--episodes", type=int, nargs="+", dest="sizes")
+    asked = arguments.parse_args().sizes or SIZES
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        store = fresh(folder, "ours.db")
-        fill(store, episodes)
-        store.database.close()
-        before = folder / "before.db"
-        before.write_bytes((folder / "ours.db").read_bytes())
-        store = Store(Database(f"sqlite:///{folder / 'ours.db'}"), store.engine)
-        result = ours(store)
-        store.database.close()
-        limit = raw_limit(folder, before, folder / "ours.db")
-    report(episodes, result, limit)
+        runs = {f"SQLite, {n:,} episodes": on_sqlite(Path(name), n) for n in asked}
+        runs[f"PostgreSQL, {asked[0]:,} episodes"] = on_postgres(asked[0])
+        others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in peers.WAYS.items()}
+    report(runs, others)
 
 
-def report(episodes: int, result: dict[str, float], limit: float) -> None:
-    fired, seconds = result["fired"], result["seconds"]
-    found = {
-        "workload": "settle, one sweep of 95 days, SQLite",
-        "episodes": episodes,
-        "firings": int(fired),
-        "firings_per_second": round(fired / seconds),
-        "raw_limit_per_second": round(fired / limit),
-        "times_slower_than_raw": round(seconds / limit, 2),
-        "processor_ms_per_firing": round(1000 * result["processor_seconds"] / fired, 3),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
-        "commit": _commit(),
-    }
-    for key, value in found.items():
-        print(f"{key:<24} {value}")
-    Path(__file__).with_name("results").joinpath("settle.json").write_text(json.dumps(found, indent=2) + "\n")
-
-
-def _commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]]) -> None:
+    rate = {what: run["fired"] / run["seconds"] for what, run in runs.items()}
+    columns = ("", "timers/s", "times slower than the limit", "processor µs/timer", "peak MB")
+    rows = [
+        (what, rate[what], run["seconds"] / run["limit_seconds"], 1e6 * run["processor"] / run["fired"], run["peak_mb"])
+        for what, run in runs.items()
+    ]
+    show("Settle, against raw SQL that writes the same rows", columns, rows)
+    best = max(rate.values())
+    ways = [(what, run["fired"] / run["seconds"], best * run["seconds"] / run["fired"]) for what, run in others.items()]
+    show("The ways others would take", ("", "timers/s", "times slower than ours"), ways)
+    sizes = [run for what, run in runs.items() if what.startswith("SQLite")]
+    first, last = sizes[0], sizes[-1]
+    growth = (last["processor"] / last["fired"]) / (first["processor"] / first["fired"])
+    print(f"\nA timer of the largest house costs {growth:.2f} times one of the smallest.")
+    write("settle", {"workload": __doc__.splitlines()[0], "ours": runs, "others": others, "growth": round(growth, 2)})
 
 
 if __name__ == "__main__":

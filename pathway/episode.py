@@ -4,9 +4,10 @@ An Episode is what the engine makes of its journal. The engine works on a copy a
 inside (observations, timers, tasks, referrals) are frozen, so that a copy is shallow and cheap.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from pathway.calendar import local_date
@@ -265,29 +266,32 @@ _LATER = ("contacts", "set_aside")
 def to_document(episode: Episode) -> dict[str, Any]:
     """The episode as JSON can hold it; from_document is its inverse."""
     document: dict[str, Any] = {}
-    for spec in fields(episode):
-        value = getattr(episode, spec.name)
-        if spec.name in _LATER and not value:
+    for name in _names(Episode):
+        value = getattr(episode, name)
+        if name in _LATER and not value:
             continue
-        if spec.name in _PARTS:
-            document[spec.name] = [_part_document(part) for part in value]
+        if name in _PARTS:
+            document[name] = [_part_document(part) for part in value]
         elif isinstance(value, Place):
-            document[spec.name] = _part_document(value)
+            document[name] = _part_document(value)
         else:
-            document[spec.name] = plain(value)
+            document[name] = plain(value)
     return document
 
 
 def _part_document(part: Any) -> dict[str, Any]:
-    values = ((spec.name, getattr(part, spec.name)) for spec in fields(part))
-    return {
-        name: plain(value) for name, value in values if not (value is None or value == "" or _left_out(name, value))
-    }
+    """Without what is empty. A referral of which nothing has come back reads as one of before anything could."""
+    document: dict[str, Any] = {}
+    for name in _names(part.__class__):
+        value = getattr(part, name)
+        if not (value is None or value == "" or (name == "progress" and not value)):
+            document[name] = plain(value)
+    return document
 
 
-def _left_out(name: str, value: Any) -> bool:
-    """A referral of which nothing has come back reads as one that was written before anything could."""
-    return name == "progress" and not value
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(spec.name for spec in fields(kind))
 
 
 def from_document(document: Mapping[str, Any]) -> Episode:
@@ -304,21 +308,7 @@ def from_document(document: Mapping[str, Any]) -> Episode:
 
 
 def _part(part: type, row: Mapping[str, Any]) -> Any:
-    return part(**{name: _typed(name, value) for name, value in row.items()})
-
-
-def _typed(name: str, value: Any) -> Any:
-    if name in _INSTANTS:
-        return datetime.fromisoformat(value)
-    if name in _DATES:
-        return date.fromisoformat(value)
-    if name == "purposes":
-        return tuple(value)
-    if name == "progress":
-        return tuple((step, day) for step, day in value)
-    if name == "data":
-        return _with_dates(value)
-    return value
+    return part(**{name: _TYPED[name](value) if name in _TYPED else value for name, value in row.items()})
 
 
 def _with_dates(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -342,3 +332,11 @@ _DATES = frozenset(
     }
 )
 _DATA_DATES = frozenset({"performed", "date", "start"})
+# How a value of a part is read back from JSON, where it is not as it stands there.
+_TYPED: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_INSTANTS, datetime.fromisoformat),
+    **dict.fromkeys(_DATES, date.fromisoformat),
+    "purposes": tuple,
+    "progress": lambda rows: tuple((step, day) for step, day in rows),
+    "data": _with_dates,
+}

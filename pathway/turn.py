@@ -7,9 +7,10 @@ the rooms above (moving, firing, observing, deciding).
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from pathway.calendar import add_months
+from pathway.calendar import add_months, local_date
 from pathway.episode import Episode, Flag, Referral, Task, Timer
 from pathway.guideline import Guideline, Profile, TaskRule, TimerRule
 from pathway.journal import Entry, Refusal, Step, plain
@@ -24,9 +25,14 @@ class Turn:
         self.guideline = guideline
         self.profile = profile
         self.at = at
+        self._zone = episode.zone
         self.step = step
-        self.today = self.episode.today(at)
         self.effects: list[dict[str, Any]] = []
+
+    @cached_property
+    def today(self) -> date:
+        """The date at the site as it was when the step began, also where the step moves it to another zone."""
+        return local_date(self.at, self._zone)
 
     @property
     def data(self) -> Mapping[str, Any]:

@@ -5,11 +5,10 @@ instant that many rows share is written out once. What reaches the database is t
 """
 
 from collections.abc import Callable
-from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy import Connection, Date, DateTime, Insert
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
@@ -40,7 +39,7 @@ def _run(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any
 
 
 @lru_cache(maxsize=128)
-def _prepared(dialect: Dialect, model: type[SQLModel], names: tuple[str, ...], how: str) -> Prepared:
+def _prepared(dialect: Any, model: type[SQLModel], names: tuple[str, ...], how: str) -> Prepared:
     """The statement in the driver's words, the columns in the order of its marks, and who turns a value into its."""
     target = model.__table__  # type: ignore[attr-defined]  # every table model has one
     given = {name: target.c[name] for name in names}
@@ -53,8 +52,8 @@ def _prepared(dialect: Dialect, model: type[SQLModel], names: tuple[str, ...], h
     for place, name in enumerate(order):
         bind = given[name].type.dialect_impl(dialect).bind_processor(dialect)
         if bind is not None:
-            times = given[name].type.python_type in (date, datetime)
-            binders.append((place, lru_cache(maxsize=4096)(bind) if times else bind))
+            is_time = isinstance(getattr(given[name].type, "impl", given[name].type), Date | DateTime)
+            binders.append((place, lru_cache(maxsize=4096)(bind) if is_time else bind))
     return str(compiled), order, tuple(binders)
 
 

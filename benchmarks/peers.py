@@ -1,0 +1,164 @@
+"""The ways in which the same would be done with other parts: three timers a patient, each fires a move, a journal
+line, a reminder and the next timer. A toy beside the real pathway, so the comparison flatters them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import procrastinate
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from procrastinate import PsycopgConnector
+from sqlalchemy import create_engine, make_url
+from sqlmodel import Field, Session, SQLModel, select
+from transitions import Machine
+
+from benchmarks.measure import stopwatch
+from tests import postgres
+
+STEPS = 3
+STATES = ("care", "reassessment", "imaging", "review")
+BEGUN = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+class Ward(SQLModel, table=True):
+    __tablename__ = "bench_patient"
+    id: int = Field(primary_key=True)
+    state: str = STATES[0]
+
+
+class Line(SQLModel, table=True):
+    __tablename__ = "bench_line"
+    id: int | None = Field(default=None, primary_key=True)
+    patient: int = Field(index=True)
+    said: str
+    at: datetime
+
+
+class Note(SQLModel, table=True):
+    __tablename__ = "bench_note"
+    key: str = Field(primary_key=True)
+    patient: int
+    at: datetime
+
+
+class Clock(SQLModel, table=True):
+    __tablename__ = "bench_clock"
+    id: int | None = Field(default=None, primary_key=True)
+    patient: int = Field(index=True)
+    step: int
+    due: datetime = Field(index=True)
+    fired: bool = False
+
+
+TABLES = [model.__table__ for model in (Ward, Line, Note, Clock)]  # type: ignore[attr-defined]  # they have one
+
+
+def engine_on(url: str, patients: int) -> Any:
+    engine = create_engine(url)
+    SQLModel.metadata.create_all(engine, TABLES)
+    with Session(engine) as session:
+        for number in range(patients):
+            session.add(Ward(id=number))
+            session.add(Clock(patient=number, step=0, due=BEGUN))
+        session.commit()
+    return engine
+
+
+def fire(engine: Any, patient: int, step: int) -> None:
+    """One firing in a session of its own: read, move by a machine, write, commit."""
+    with Session(engine) as session:
+        clock = session.exec(select(Clock).where(Clock.patient == patient, Clock.step == step)).one()
+        ward = session.get_one(Ward, patient)
+        machine = Machine(model=None, states=list(STATES), initial=STATES[0], auto_transitions=False)
+        for source, goal in zip(STATES, STATES[1:], strict=False):
+            machine.add_transition("due", source, goal)
+        model = type("Model", (), {})()
+        machine.add_model(model, initial=ward.state)
+        model.due()
+        ward.state, clock.fired = model.state, True
+        session.add(Line(patient=patient, said=f"moved to {ward.state}", at=clock.due))
+        session.add(Note(key=f"{patient}:{step}", patient=patient, at=clock.due))
+        if step + 1 < STEPS:
+            session.add(Clock(patient=patient, step=step + 1, due=clock.due + timedelta(days=28)))
+        session.commit()
+
+
+def told(engine: Any) -> int:
+    with Session(engine) as session:
+        return len(session.exec(select(Note.key)).all())
+
+
+def a_session_each(folder: str, patients: int) -> dict[str, float]:
+    engine = engine_on(f"sqlite:///{folder}/session.db", patients)
+    with stopwatch() as taken:
+        for step in range(STEPS):
+            for patient in range(patients):
+                fire(engine, patient, step)
+    assert told(engine) == STEPS * patients
+    return {"fired": STEPS * patients, "seconds": taken.seconds}
+
+
+# ---------------------------------------------------------------- a job a timer
+
+SHARED: dict[str, Any] = {}
+
+
+def job(patient: int, step: int) -> None:
+    fire(SHARED["engine"], patient, step)
+    if step + 1 < STEPS:
+        SHARED["scheduler"].add_job(job, "date", run_date=BEGUN, args=[patient, step + 1], misfire_grace_time=None)
+
+
+def apscheduler_jobs(folder: str, patients: int) -> dict[str, float]:
+    SHARED["engine"] = engine_on(f"sqlite:///{folder}/jobs.db", patients)
+    store = SQLAlchemyJobStore(f"sqlite:///{folder}/store.db")
+    scheduler = BackgroundScheduler(
+        jobstores={"default": store}, executors={"default": ThreadPoolExecutor(1)}, timezone=UTC
+    )
+    SHARED["scheduler"] = scheduler
+    scheduler.start(paused=True)
+    for patient in range(patients):
+        scheduler.add_job(job, "date", run_date=BEGUN, args=[patient, 0], misfire_grace_time=None)
+    with stopwatch() as taken:
+        scheduler.resume()
+        while told(SHARED["engine"]) < STEPS * patients:
+            time.sleep(0.05)
+    scheduler.shutdown()
+    return {"fired": STEPS * patients, "seconds": taken.seconds}
+
+
+def procrastinate_jobs(_folder: str, patients: int) -> dict[str, float]:
+    url = postgres.empty("jobs")
+    engine = engine_on(url, patients)
+    conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    app = procrastinate.App(connector=PsycopgConnector(conninfo=conninfo))
+
+    @app.task(name="fire")
+    async def fire_timer(patient: int, step: int) -> None:
+        await asyncio.to_thread(fire, engine, patient, step)
+        if step + 1 < STEPS:
+            await fire_timer.configure(schedule_at=BEGUN).defer_async(patient=patient, step=step + 1)
+
+    async def run() -> float:
+        async with app.open_async():
+            await app.schema_manager.apply_schema_async()
+            for patient in range(patients):
+                await fire_timer.configure(schedule_at=BEGUN).defer_async(patient=patient, step=0)
+            with stopwatch() as taken:
+                await app.run_worker_async(wait=False, concurrency=10, install_signal_handlers=False)
+            return taken.seconds
+
+    seconds = asyncio.run(run())
+    assert told(engine) == STEPS * patients
+    return {"fired": STEPS * patients, "seconds": seconds}
+
+
+WAYS: Mapping[str, Callable[[str, int], dict[str, float]]] = {
+    "transitions and SQLModel, a session and commit per timer (SQLite)": a_session_each,
+    "APScheduler 3, a stored job per timer (SQLite)": apscheduler_jobs,
+    "procrastinate, a job per timer, ten at a time (PostgreSQL)": procrastinate_jobs,
+}
