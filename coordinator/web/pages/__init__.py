@@ -25,6 +25,7 @@ from coordinator.web.pages import (
     selected,
     sign_in,
     today,
+    tokens,
 )
 
 ROUTERS = (
@@ -33,6 +34,7 @@ ROUTERS = (
     locked.router,
     first_run.router,
     account.router,
+    tokens.router,
     accounts.router,
     today.router,
     selected.router,

@@ -7,6 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from coordinator.tokens import LONGEST_DAYS, READ, RECORD, SCOPES, USUAL_DAYS, WEBHOOKS, Made, state_of
 from coordinator.web import signing_in
 from coordinator.web.access import May
 from coordinator.web.desk import Desk
@@ -16,6 +17,7 @@ from coordinator.web.passwords import hash_password, password_fault
 from coordinator.web.said_once import say_next
 from coordinator.web.text import _, counted
 from persistence.accounts import Accounts
+from persistence.tokens import Tokens
 
 router = APIRouter()
 SHOWN = 16
@@ -45,7 +47,7 @@ class Browser:
 
 @router.get("/account")
 def account(desk: Desk = needs(May.OWN_ACCOUNT)) -> Response:
-    return _page(desk)
+    return account_page(desk)
 
 
 @router.post("/account/password")
@@ -58,14 +60,14 @@ def change_password(
 ) -> Response:
     accounts, email = Accounts(desk.store.database), desk.me.email
     if not signing_in.tried(accounts, email, old_password, request, desk.now):
-        return _page(desk, 401, _("The old password does not fit; the password is as it was."))
+        return account_page(desk, 401, _("The old password does not fit; the password is as it was."))
     fault = password_fault(new_password, email)
     if new_password != again_password:
         fault = _("The new password was typed in two ways; the password is as it was.")
     if new_password == old_password:
         fault = _("That is the old password again; nothing was saved.")
     if fault:
-        return _page(desk, 422, fault)
+        return account_page(desk, 422, fault)
     known = hash_password(new_password)
     accounts.set_password(email, known, must_change=False, at=desk.now, by=email)
     answer = desk.go("/account")
@@ -96,7 +98,10 @@ def end_browsers(desk: Desk = needs(May.OWN_ACCOUNT), which: str = Form("")) -> 
     return desk.go("/account", counted("%(num)s browser was signed out.", "%(num)s browsers were signed out.", ended))
 
 
-def _page(desk: Desk, status: int = 200, fault: str = "") -> Response:
+def account_page(
+    desk: Desk, status: int = 200, fault: str = "", *, made: Made | None = None, token_fault: str = ""
+) -> Response:
+    """`made`: a token whose secret is shown on this answer and nowhere else."""
     accounts = Accounts(desk.store.database)
     found = accounts.find(desk.me.email)
     assert found is not None
@@ -108,7 +113,23 @@ def _page(desk: Desk, status: int = 200, fault: str = "") -> Response:
         by_hospital=found.subject is not None,
         hospital=desk.house.hospital,
         browsers=_browsers(desk, accounts),
+        tokens=[(row, state_of(row, desk.now)) for row in Tokens(desk.store.database).all(desk.me.email)],
+        scope_words=scope_words(desk),
+        made=made,
+        token_fault=token_fault,
+        usual_days=USUAL_DAYS,
+        longest_days=LONGEST_DAYS,
     )
+
+
+def scope_words(desk: Desk) -> dict[str, str]:
+    """The scopes that are of use to one's role, in words."""
+    words = {
+        READ: _("Read what I may see"),
+        RECORD: _("Record in my name"),
+        WEBHOOKS: _("Set up webhooks"),
+    }
+    return {scope: words[scope] for scope, needed in SCOPES.items() if needed is None or desk.me.may(needed)}
 
 
 def _browsers(desk: Desk, accounts: Accounts) -> Sequence[Browser]:
