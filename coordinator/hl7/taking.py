@@ -123,8 +123,11 @@ def _ask(intake: Intake, message: Message, number: str, question: str, done: Don
     if record.open_episodes:
         desk = Desk(intake, report.findings, report.enrolled)
         raise_concern(desk, record, record.open_episodes[-1], name, "other_free_text", question, place_of(message))
-    done.outcome = QUESTION
-    done.said.append(question)
+        done.outcome = TAKEN if done.outcome == NOTED else done.outcome
+        done.said.append(f"for a person: {question}")
+    else:
+        done.outcome = QUESTION
+        done.said.append(question)
 
 
 # ---------------------------------------------------------------- A40

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -167,6 +168,24 @@ def test_what_is_too_large_to_be_a_message_is_kept_in_part_and_not_waited_for(si
         line.send(b"\x0b" + admission()[:-1] + b"|" * 5000, framed=False)
         assert line.answer()[1] in ("AE", "AR", "AA")
     assert len(messages(store.database)[0].raw) <= 2000
+
+
+def test_nothing_is_accepted_before_the_transaction_that_stores_it_is_committed(file):
+    """Somebody else writes into the database for a while: until they are done, the sender hears nothing."""
+    with store_on(f"sqlite:///{file}") as store:
+        with listening(Site(store, "Europe/London", "default", "Desk")) as (port, _listener):
+            other = sqlite3.connect(file, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            line = Line(port)
+            line.send(admission())
+            line.socket.settimeout(1)
+            with pytest.raises(TimeoutError):
+                line.socket.recv(1)
+            other.execute("ROLLBACK")
+            other.close()
+            line.socket.settimeout(20)
+            assert line.answer()[:3] == ["MSA", "AA", "M1"]
+        assert counts(store.database) == {"taken": 1}
 
 
 def test_what_a_machine_that_died_had_only_stored_is_done_at_the_next_start(site, store):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from pathway.journal import Step
+from persistence.hl7_messages import WAITING, messages
 from persistence.merging import Asked, merge
 from persistence.verify import verify
 from tests.hl7.messages import admission, dg1, merged, message, msh, obr, obx, pid, pv1, result
@@ -289,8 +291,7 @@ def test_a_correction_under_the_number_in_use_corrects_what_came_under_the_old_o
 
 def test_one_fracture_followed_twice_is_a_question_for_a_person(small_desk):
     two(small_desk, code="S32.010A")
-    found = small_desk.take(merged("H1", "H2"))
-    assert (found.code, found.outcome) == ("AA", "question")
+    found = small_desk.taken(merged("H1", "H2"))
     assert "Episodes H1-1 and H2-1 may be one fracture of L1" in found.because
     assert "which goes on?" in found.because
     assert small_desk.store.current_number("H2") == "H2"
@@ -307,10 +308,18 @@ def test_one_fracture_followed_twice_is_a_question_for_a_person(small_desk):
 )
 def test_what_is_not_safe_to_merge_is_a_question(small_desk, build, because):
     build(small_desk)
-    found = small_desk.take(merged("H1", "H2"))
-    assert (found.code, found.outcome) == ("AA", "question")
+    found = small_desk.taken(merged("H1", "H2"))
     assert because in found.because
     assert small_desk.store.current_number("H2") == "H2"
+
+
+def test_a_question_about_somebody_whom_nobody_follows_any_more_waits_as_a_message(small_desk):
+    two(small_desk, family="OTHER")
+    for number in ("H1", "H2"):
+        small_desk.store.record(number, Step("admin", "withdraw", {"reason": "moved"}, by="C. Desk"), small_desk.now)
+    found = small_desk.take(merged("H1", "H2"))
+    assert (found.code, found.outcome) == ("AA", "question")
+    assert [row.id for row in messages(small_desk.store.database, outcomes=WAITING)] == [found.id]
 
 
 def test_a_merge_of_somebody_who_is_not_known_is_noted(small_desk):

@@ -1,9 +1,11 @@
 """Two records of one person become one and two again: both histories kept, nobody told twice, nobody lost."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from threading import Barrier, Thread
 
 import pytest
+from hypothesis import given, settings
 from sqlalchemy import select
 
 from pathway.journal import Refusal
@@ -19,11 +21,13 @@ from persistence.store import Person
 from persistence.verify import verify
 from persistence.worklist import worklist
 from scheduler.census import census
+from tests.journeys.histories import histories
 from tests.journeys.people import examined, fractured_again, happened, observed, pain, registered, scanned
-from tests.persistence.shelf import CARE, OPENED, ZONE, rows, tell
+from tests.persistence.shelf import CARE, OPENED, ZONE, documents, rows, tell, tell_history
 
 LATER = OPENED + timedelta(days=10)
 AFTER = datetime(2026, 2, 20, 9, 0, tzinfo=UTC)
+NUMBER = count(1)
 WHY = {"because": "same NHS number", "by": "C. Desk"}
 
 
@@ -353,3 +357,30 @@ def test_two_who_merge_the_same_records_at_once_merge_them_once(two_desks):
     assert sorted(isinstance(answer, Refusal) for answer in answers) == [False, True]
     assert len(merges_of(one.database, ["A"])) == 1
     sound(one)
+
+
+@settings(max_examples=12)
+@given(histories(), histories())
+def test_whatever_happened_to_two_records_they_become_one_and_two_again(shelf, first, second):
+    """Random histories; every open episode goes on, so that what comes back must be exactly what went."""
+    one, other = (f"M{next(NUMBER)}" for _ in range(2))
+    for patient, history in ((one, first), (other, second)):
+        assert [*tell_history(shelf, history, patient)]
+    before = [documents(shelf, patient) for patient in (one, other)]
+    at = max(entry.at for history in (first, second) for entry in history.told)
+    everything = frozenset(episode["id"] for record in before for episode in record)
+    answer = merge(shelf, Asked(one, other, **WHY, goes_on=everything), at)
+    dead = [any(e["place"]["state"] == "DECEASED" for e in record) for record in before]
+    if not before[0] or not before[1]:
+        # Refused at the door, so that there is no record, or one without an episode.
+        return
+    if any(dead) and not all(dead):
+        assert isinstance(answer, Refusal)
+        return
+    assert not isinstance(answer, Refusal), answer
+    assert {e.id for e in shelf.case(other).episodes} == everything
+    assert len({e.n for e in shelf.case(one).episodes}) == len(everything)
+    assert verify(shelf).problems == []
+    parted(shelf, answer, at=at)
+    assert [documents(shelf, patient) for patient in (one, other)] == before
+    assert verify(shelf).problems == []

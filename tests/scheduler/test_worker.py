@@ -637,12 +637,12 @@ def test_the_image_holds_every_floor():
 def test_systemd_understands_the_units(tmp_path):
     for unit in UNITS:
         said = unit.read_text(encoding="utf-8")
-        asked = re.findall(r"^ExecStart=/opt/pathway/bin/pathway (\w+)$", said, re.MULTILINE)
+        asked = re.findall(r"^ExecStart=/opt/pathway/bin/pathway ([\w-]+)", said, re.MULTILINE)
         assert set(asked) <= COMMANDS
         here = re.sub(r"^ExecStart=/opt/pathway/\S+", "ExecStart=/bin/true", said, flags=re.MULTILINE)
         (tmp_path / unit.name.replace("@.", "@1.")).write_text(here, encoding="utf-8")
     files = sorted(map(str, tmp_path.iterdir()))
-    assert len(files) == 4
+    assert len(files) == 5
     found = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr) == (0, "")
 
