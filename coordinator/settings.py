@@ -72,6 +72,9 @@ class Settings(BaseSettings):
 
     api_per_minute: int = Field(default=600, ge=1)
     event_detail: bool = False
+    cds_issuers: dict[str, str] = {}
+    cds_origins: tuple[str, ...] = ()
+    cds_identifier: str = ""
 
     health_address: str = ""
     log_format: Literal["text", "json"] = "text"

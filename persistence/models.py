@@ -23,6 +23,7 @@ from persistence.api_models import (  # noqa: F401 tables like the others
     WebhookEndpoint,
 )
 from persistence.candidate_models import Candidate  # noqa: F401 a table like the others
+from persistence.card_models import Card, CardFeedback  # noqa: F401 tables like the others
 from persistence.columns import if_open, if_waiting, in_code_order, instant, long_text
 from persistence.hl7_models import Hl7Message  # noqa: F401 a table like the others
 from persistence.merge_models import MovedEpisode, RecordMerge  # noqa: F401 tables like the others

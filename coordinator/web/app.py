@@ -13,6 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from coordinator.api.app import PLACE, create_api
 from coordinator.api.problems import http_problem
+from coordinator.cds.app import PLACE as CDS_PLACE
+from coordinator.cds.app import create_cds
 from coordinator.fhir.serving.app import PLACE as FHIR_PLACE
 from coordinator.fhir.serving.app import create_fhir
 from coordinator.web import layout, text
@@ -52,6 +54,7 @@ def create_app(house: House) -> FastAPI:
     api = create_api(house)
     app.mount(PLACE, api, name="api")
     app.mount(FHIR_PLACE, create_fhir(house, api.state.limit), name="fhir")
+    app.mount(CDS_PLACE, create_cds(house, api.state.limit), name="cds")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(_guarded)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
@@ -87,7 +90,7 @@ def _for_programs(request: Request) -> bool:
 
 def _by_token(request: Request) -> bool:
     """There a token opens the doors and never a cookie, so no page of another site can make a browser write."""
-    return request.url.path.startswith((f"{PLACE}/", f"{FHIR_PLACE}/"))
+    return request.url.path.startswith((f"{PLACE}/", f"{FHIR_PLACE}/", f"{CDS_PLACE}/"))
 
 
 def _from_our_own_page(request: Request) -> bool:

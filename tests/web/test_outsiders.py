@@ -56,7 +56,7 @@ def test_every_route_has_exactly_one_door(app):
 def test_nothing_but_routes_the_static_files_and_the_doors_for_programs_is_served(app):
     """The doors for programs are tried where their own tests stand."""
     others = [route for route in flat(app.routes) if not isinstance(route, APIRoute)]
-    mounts = [(Mount, path) for path in ("/api/v1", "/fhir/R4", "/static")]
+    mounts = [(Mount, path) for path in ("/api/v1", "/fhir/R4", "/cds", "/static")]
     assert [(type(route), getattr(route, "path", "")) for route in others] == mounts
     assert routes(app)
 
