@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select, update
 
 from persistence.candidate_models import Candidate
 from persistence.database import Database, in_turn
+from persistence.models import Patient
 from persistence.registry import table
 
 WAITING, ACCEPTED, DISMISSED, WITHDRAWN = "waiting", "accepted", "dismissed", "withdrawn"
@@ -82,16 +83,25 @@ def _same(connection: Connection, row: Row) -> Row | None:
 def candidates(
     database: Database, at: datetime, *, patient: str | None = None, kinds: Iterable[str] = KINDS
 ) -> list[dict[str, Any]]:
-    """Every candidate that stood open at that instant, the most likely kind first, then the oldest."""
+    """Every candidate that stood open at that instant, the most likely kind first, then the oldest.
+
+    Of one patient: of records that were merged into theirs as well.
+    """
     found = table(Candidate)
     still_open = found.c.closed_at.is_(None) | (found.c.closed_at > at)
     order = case({kind: place for place, kind in enumerate(KINDS)}, value=found.c.kind, else_=len(KINDS))
     query = select(found).where(found.c.found_at <= at, still_open, found.c.kind.in_(list(kinds)))
     if patient is not None:
-        query = query.where(found.c.patient_id == patient)
+        query = query.where(_of(patient))
     with database.reading() as connection:
         rows = connection.execute(query.order_by(order, found.c.found_at, found.c.id)).mappings()
         return [_read(dict(row)) for row in rows]
+
+
+def _of(patient: str) -> ColumnElement[bool]:
+    found, people = table(Candidate), table(Patient)
+    former = select(people.c.id).where(people.c.merged_into == patient)
+    return or_(found.c.patient_id == patient, found.c.patient_id.in_(former))
 
 
 def waiting_counts(database: Database, patient: str | None = None) -> dict[str, int]:
@@ -99,7 +109,7 @@ def waiting_counts(database: Database, patient: str | None = None) -> dict[str, 
     found = table(Candidate)
     query = select(found.c.kind, func.count()).where(found.c.outcome == WAITING).group_by(found.c.kind)
     if patient is not None:
-        query = query.where(found.c.patient_id == patient)
+        query = query.where(_of(patient))
     with database.reading() as connection:
         return dict.fromkeys(KINDS, 0) | {row.kind: row[1] for row in connection.execute(query)}
 

@@ -17,6 +17,7 @@ STORED, TAKEN, NOTED, REFUSED, UNKNOWN, UNREADABLE, QUESTION, CLOSED = (
 OUTCOMES = (STORED, TAKEN, NOTED, REFUSED, UNKNOWN, UNREADABLE, QUESTION, CLOSED)
 # What a person has to look at; what is unknown was only ever of use elsewhere.
 WAITING = (STORED, REFUSED, UNREADABLE, QUESTION)
+DONE_WITH = (TAKEN, NOTED, UNKNOWN, CLOSED)
 # What is done again when it comes again: whatever stood in its way may be gone.
 TRIED_AGAIN = (STORED, REFUSED)
 
@@ -129,6 +130,16 @@ def close_message(database: Database, number: int, at: datetime, by: str, becaus
         values = {"outcome": CLOSED, "because": whole, "taken_at": at}
         connection.execute(update(MESSAGES).where(waiting).values(**values))
         return True
+
+
+def forget(database: Database, before: datetime) -> int:
+    """Empty the bytes of messages that were done with before that instant; that they came, and why, stays on record.
+
+    Most messages of a hospital are about people whom nobody follows here. What waits for a person is kept.
+    """
+    over = MESSAGES.c.outcome.in_(DONE_WITH) & (MESSAGES.c.last_at < before) & (func.length(MESSAGES.c.raw) > 0)
+    with database.writing() as connection:
+        return connection.execute(update(MESSAGES).where(over).values(raw=b"")).rowcount
 
 
 def counts(database: Database) -> dict[str, int]:

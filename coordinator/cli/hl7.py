@@ -5,6 +5,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -172,6 +173,8 @@ def _show_one(store: Store, number: int) -> None:
     found = stored.message(store.database, number)
     if found is None:
         fail(f"there is no message {number}.")
+    if not found.raw:
+        fail(f"the text of message {number} was emptied; it came on {found.received_at:%d-%b-%Y}.")
     for line in found.raw.replace(b"\r\n", b"\r").replace(b"\n", b"\r").split(b"\r"):
         if line.strip():
             # As a program would write it, so that nothing in a message speaks to the terminal.
@@ -220,6 +223,19 @@ def close(
         if not stored.close_message(store.database, number, now, by.strip(), because.strip()):
             fail(f"there is no message {number} that waits; nothing was saved.")
     say(f"Closed {number}.")
+
+
+@hl7.command()
+def forget(
+    days: Annotated[int, typer.Option("--days", min=1, help="Older than so many days.")] = 90,
+) -> None:
+    """Empty the text of old messages that are done with: that they came and what became of them stays on record.
+
+    Example: pathway hl7 forget --days 90
+    """
+    with opened() as (store, _settings, now):
+        count = stored.forget(store.database, now - timedelta(days=days))
+    say(f"Emptied {count} messages.")
 
 
 # ---------------------------------------------------------------- by MLLP

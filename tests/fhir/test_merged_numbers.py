@@ -1,5 +1,6 @@
 """An export that speaks of the number that was merged away lands in the record that goes on, and is known there."""
 
+from coordinator.fhir.candidates import waiting
 from pathway.journal import Refusal
 from persistence.merging import Asked, Undoing, merge, unmerge
 from persistence.verify import verify
@@ -45,6 +46,7 @@ def test_a_further_fracture_under_the_old_number_is_one_of_the_record(desk):
     later = {"onsetDateTime": "2026-03-10", "recordedDate": "2026-03-10"}
     report = desk.take(patient("p2", "H2"), condition("c9", "S32.010A", of="p2", **later))
     assert len(report.enrolled.candidates) == 1, "a second fracture of a level that is followed is for a person"
+    assert [found.patient for found in waiting(desk.store, desk.now, patient="H1")] == ["H2"]
     parted = unmerge(desk.store, Undoing(made.id, "two people", "Dr C. Sample", "clinician"), desk.now)
     assert not isinstance(parted, Refusal), parted
     assert [e.id for e in desk.episodes("H2")] == ["H2-1"]

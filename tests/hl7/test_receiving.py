@@ -1,6 +1,7 @@
 """Stored first, done once, answered truly; and nothing that anybody sends is lost or breaks anything."""
 
 import random
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from coordinator.hl7.receiving import again, receive
 from coordinator.hl7.shapes import date_of
 from pathway.errors import StoreError
 from persistence.database import Database
-from persistence.hl7_messages import close_message, counts, message, messages, to_try_again
+from persistence.hl7_messages import close_message, counts, forget, message, messages, to_try_again
 from persistence.store import Store
 from persistence.verify import verify
 from tests.hl7.conftest import NOW, Desk
@@ -109,6 +110,18 @@ def test_a_person_says_that_a_message_is_seen_to(small_desk):
     assert closed.because == "it names no patient (PID); closed by C. Desk: phoned the ward"
     assert not close_message(small_desk.store.database, row.id, NOW, "C. Desk", "again")
     assert counts(small_desk.store.database) == {"closed": 1}
+
+
+def test_the_text_of_old_messages_is_emptied_and_what_waits_is_kept(desk):
+    desk.taken(admission())
+    desk.take(built(msh("ADT^A01", "M2"), "EVN|A01"))
+    assert forget(desk.store.database, NOW) == 0
+    assert forget(desk.store.database, NOW + timedelta(days=1)) == 1
+    assert forget(desk.store.database, NOW + timedelta(days=1)) == 0
+    kept, emptied = desk.stored()
+    assert (kept.outcome, kept.raw != b"") == ("refused", True)
+    assert (emptied.outcome, emptied.raw, emptied.because) == ("taken", b"", "1 enrolled")
+    assert desk.take(admission()).repeated
 
 
 def test_what_cannot_be_stored_is_not_accepted(tmp_path):
