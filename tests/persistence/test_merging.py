@@ -384,3 +384,14 @@ def test_whatever_happened_to_two_records_they_become_one_and_two_again(shelf, f
     parted(shelf, answer, at=at)
     assert [documents(shelf, patient) for patient in (one, other)] == before
     assert verify(shelf).problems == []
+
+
+def test_a_line_that_was_put_under_another_number_is_found(store):
+    """A journal keeps the number under which its episode was registered, merged or not."""
+    two_records(store, retired="L2")
+    joined(store)
+    entries = table(models.Entry)
+    with store.database.writing() as connection:
+        mine = (entries.c.episode_id == "B-1") & (entries.c.seq == 2)
+        connection.execute(entries.update().where(mine).values(patient_id="A"))
+    assert verify(store).problems == ["B-1 line 2 (observe): its columns do not fit what it says"]
