@@ -4,7 +4,7 @@ Patients are read in pages, each page as one snapshot, so that memory stays flat
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from sqlmodel import SQLModel
 
 from pathway.episode import Episode
+from pathway.errors import StoreError
 from pathway.journal import Entry
 from persistence import models
 from persistence.journal import entry_of
@@ -20,6 +21,9 @@ from persistence.rows import episode_of
 from persistence.store import Store
 
 PAGE = 50
+# What of a chart may be left unread by who does not need it: journals, messages, and who looked.
+LINES, MESSAGES, VIEWINGS = "lines", "messages", "viewings"
+ALL = frozenset((LINES, MESSAGES, VIEWINGS))
 OnFault = Callable[[str, str], None]
 
 
@@ -50,22 +54,27 @@ class Chart:
     moved: Sequence[Any] = ()
 
 
-def chart(store: Store, patient: str) -> Chart | None:
-    """One patient, under whichever number the record goes on; None where the number is not known."""
+def chart(store: Store, patient: str, parts: Set[str] = ALL) -> Chart | None:
+    """One patient, under whichever number the record goes on; None where the number is not known.
+
+    Raises StoreError where what is stored cannot be read.
+    """
     people = table(models.Patient)
     with store.database.reading() as connection:
         on = connection.scalar(select(people.c.merged_into).where(people.c.id == patient))
-    found, _ = _page(store, "", 1, on or patient, _raise)
+    found, _ = _page(store, "", 1, on or patient, _raise, parts)
     return found[0] if found else None
 
 
-def charts(store: Store, on_fault: OnFault, *, after: str = "", page: int = PAGE) -> Iterator[Chart]:
+def charts(
+    store: Store, on_fault: OnFault, *, after: str = "", page: int = PAGE, parts: Set[str] = ALL
+) -> Iterator[Chart]:
     """Every patient in the order of their numbers, from after that one; merged records count once.
 
     One who cannot be read is left out and told of by `on_fault`, with the number and the reason, never silently.
     """
     while after is not None:
-        found, last = _page(store, after, page, None, on_fault)
+        found, last = _page(store, after, page, None, on_fault, parts)
         yield from found
         if last is None:
             return
@@ -73,16 +82,18 @@ def charts(store: Store, on_fault: OnFault, *, after: str = "", page: int = PAGE
 
 
 def _raise(patient: str, because: str) -> None:
-    raise ValueError(f"{patient}: {because}")
+    raise StoreError(f"patient {patient} cannot be read ({because})")
 
 
-def _page(store: Store, after: str, size: int, only: str | None, on_fault: OnFault) -> tuple[list[Chart], str | None]:
+def _page(
+    store: Store, after: str, size: int, only: str | None, on_fault: OnFault, wanted: Set[str]
+) -> tuple[list[Chart], str | None]:
     """The charts of a page, and the number that the next page begins after; None after the last."""
     people = table(models.Patient)
-    wanted = (people.c.id > after) & people.c.merged_into.is_(None) if only is None else people.c.id == only
+    named = (people.c.id > after) & people.c.merged_into.is_(None) if only is None else people.c.id == only
     with store.database.snapshot() as connection:
-        rows = connection.execute(select(people).where(wanted).order_by(people.c.id).limit(size)).all()
-        parts = _parts(connection, [row.id for row in rows])
+        rows = connection.execute(select(people).where(named).order_by(people.c.id).limit(size)).all()
+        parts = _parts(connection, [row.id for row in rows], wanted)
     found = []
     for row in rows:
         try:
@@ -96,16 +107,19 @@ def _page(store: Store, after: str, size: int, only: str | None, on_fault: OnFau
 _Parts = dict[str, dict[Any, list[Any]]]
 
 
-def _parts(connection: Connection, patients: list[str]) -> _Parts:
+def _parts(connection: Connection, patients: list[str], wanted: Set[str]) -> _Parts:
     episodes, entries = table(models.Episode), table(models.Entry)
     reminders, deliveries, viewings = table(models.Reminder), table(models.Delivery), table(models.Viewing)
     found: _Parts = {"episodes": _grouped(connection, models.Episode, "patient_id", patients, episodes.c.n)}
-    ids = [row.id for rows in found["episodes"].values() for row in rows]
+    every = [row.id for rows in found["episodes"].values() for row in rows]
+    ids = every if LINES in wanted else []
     found["lines"] = _grouped(connection, models.Entry, "episode_id", ids, entries.c.seq)
+    ids = every if MESSAGES in wanted else []
     found["messages"] = _grouped(connection, models.Reminder, "episode_id", ids, reminders.c.fired_at, reminders.c.key)
     keys = [row.key for rows in found["messages"].values() for row in rows]
     found["deliveries"] = _grouped(connection, models.Delivery, "reminder_key", keys, deliveries.c.id)
-    found["viewings"] = _grouped(connection, models.Viewing, "patient_id", patients, viewings.c.id)
+    looked = patients if VIEWINGS in wanted else []
+    found["viewings"] = _grouped(connection, models.Viewing, "patient_id", looked, viewings.c.id)
     found["retired"] = _grouped(connection, models.Patient, "merged_into", patients, table(models.Patient).c.id)
     numbers = [row.id for rows in found["retired"].values() for row in rows]
     merges = _grouped(connection, models.RecordMerge, "retired", numbers, table(models.RecordMerge).c.id)

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from coordinator.cli import app
+from pathway.errors import StoreError
 from tests.fhir import r4
 from tests.journeys.people import examined, pain, registered
 from tests.persistence.shelf import store_on, tell
@@ -112,6 +113,9 @@ def test_a_patient_who_cannot_be_read_is_named_and_the_others_are_written(termin
     assert result.exit_code == 2
     assert "patient P1 could not be read" in result.stderr
     assert "2 patients written" in result.stderr
+    alone = terminal("--patient", "P1")
+    assert isinstance(alone.exception, StoreError)
+    assert "patient P1 cannot be read" in str(alone.exception)
     people = (tmp_path / "export" / "Patient.ndjson").read_text().splitlines()
     assert [json.loads(line)["id"] for line in people] == ["P-2D3-20a", "P2"]
 

@@ -12,7 +12,7 @@ from coordinator.demo_cohort import build
 from coordinator.fhir.out.bundles import bundle
 from coordinator.fhir.out.files import house, patient_bundle
 from coordinator.fhir.out.names import episode_name, full_url, number_of, patient_id, system
-from coordinator.fhir.out.record import TYPES, resources
+from coordinator.fhir.out.record import TYPES, parts_of, resources
 from pathway.facts import FIELDS
 from pathway.journal import Step
 from persistence import models
@@ -147,6 +147,22 @@ def test_the_same_patient_is_the_same_at_every_export(service):
     number = service.patients()[0]
     once, again = (patient_bundle(service, number, MORNING) for _ in range(2))
     assert json.dumps(once) == json.dumps(again)
+
+
+def test_a_type_is_the_same_with_no_more_read_of_the_chart_than_it_is_made_of(service, exported):
+    for kind in TYPES:
+        for found in charts(service, never, parts=parts_of(kind)):
+            made = list(resources(found, service.engine.guideline, MORNING, [kind]))
+            whole = {each["id"]: each for each in of(exported, kind)}
+            assert made == [whole[each["id"]] for each in made], kind
+    sizes = Counter(each["resourceType"] for each in exported)
+    less = Counter(
+        each["resourceType"]
+        for kind in TYPES
+        for found in charts(service, never, parts=parts_of(kind))
+        for each in resources(found, service.engine.guideline, MORNING, [kind])
+    )
+    assert less == {kind: sizes[kind] for kind in TYPES}
 
 
 # ---------------------------------------------------------------- what the engine knows

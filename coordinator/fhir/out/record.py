@@ -1,6 +1,6 @@
 """All that is written of one patient, type by type."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import datetime
 
 from coordinator.fhir.out.audits import audit_events
@@ -16,7 +16,7 @@ from coordinator.fhir.out.referrals import service_request
 from coordinator.fhir.out.tasks import tasks
 from pathway.calendar import local_date
 from pathway.guideline import Guideline
-from persistence.charts import Chart, Kept
+from persistence.charts import LINES, MESSAGES, VIEWINGS, Chart, Kept
 
 Builder = Callable[[Chart, Guideline, datetime], Iterable[Json]]
 
@@ -46,6 +46,18 @@ BUILDERS: Mapping[str, Builder] = {
     "DocumentReference": lambda chart, guideline, now: [journal_document(chart, guideline, now)],
 }
 TYPES = tuple(BUILDERS)
+# The parts of a chart that a type is made of; the others are made of the episodes as they stand.
+PARTS: Mapping[str, Set[str]] = {
+    **dict.fromkeys(("Condition", "CarePlan", "ServiceRequest", "Observation", "Provenance"), {LINES}),
+    **dict.fromkeys(("CommunicationRequest", "Communication"), {MESSAGES}),
+    "AuditEvent": {VIEWINGS},
+    "DocumentReference": {LINES, MESSAGES},
+}
+
+
+def parts_of(kind: str) -> Set[str]:
+    """What of a chart must be read for a type."""
+    return PARTS.get(kind, frozenset())
 
 
 def resources(chart: Chart, guideline: Guideline, now: datetime, types: Iterable[str] = TYPES) -> Iterator[Json]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from coordinator.fhir.out.bundles import definitions
 from coordinator.fhir.out.counts import measure, measure_report
 from coordinator.fhir.out.elements import Json
 from coordinator.fhir.out.names import is_too_long, number_of, patient_id
-from coordinator.fhir.out.record import BUILDERS, resources
+from coordinator.fhir.out.record import BUILDERS, parts_of, resources
 from coordinator.fhir.serving.asking import Asked
 from coordinator.fhir.serving.outcomes import FhirProblem
-from persistence.charts import Chart, chart, charts
+from persistence.charts import ALL, Chart, chart, charts
 from persistence.store import Store
 
 # A page looks through so many patients at most; one that found less still says where the next begins.
@@ -44,24 +44,24 @@ def find(store: Store, kind: str, name: str, now: datetime) -> tuple[Json, str] 
     """The resource of that id and the number of its patient; empty where it is nobody's."""
     if kind not in BUILDERS:
         return next(((each, "") for each in of_the_house(store, kind, now) if each["id"] == name), None)
-    whole = chart_of(store, name)
+    whole = chart_of(store, name, parts_of(kind))
     if whole is None:
         return None
     made = resources(whole, store.engine.guideline, now, [kind])
     return next(((each, whole.patient.id) for each in made if each["id"] == name), None)
 
 
-def chart_of(store: Store, name: str) -> Chart | None:
+def chart_of(store: Store, name: str, parts: Set[str] = ALL) -> Chart | None:
     """The patient in whose record an id is."""
     number = number_of(name)
     if number is not None:
-        return chart(store, number)
+        return chart(store, number, parts)
     if not is_too_long(name):
         return None
     first = name.partition(".")[0]
     known = (number for number in store.numbers() if patient_id(number) == first)
     number = next(known, None)
-    return chart(store, number) if number is not None else None
+    return chart(store, number, parts) if number is not None else None
 
 
 def of_the_house(store: Store, kind: str, now: datetime) -> Iterator[Json]:
@@ -81,11 +81,11 @@ def of_the_house(store: Store, kind: str, now: datetime) -> Iterator[Json]:
 def search(store: Store, asked: Asked, now: datetime) -> Page:
     if asked.kind not in BUILDERS:
         return _of_the_house(store, asked, now)
-    place = opened(asked.cursor, text, text)
+    place, parts = opened(asked.cursor, text, text), parts_of(asked.kind)
     if asked.named:
-        return _page(asked, store, now, _named(store, asked.named), place, bounded=False)
+        return _page(asked, store, now, _named(store, asked.named, parts), place, bounded=False)
     after = place[0] if place else ""
-    return _page(asked, store, now, _all(store, after), place, bounded=True)
+    return _page(asked, store, now, _all(store, after, parts), place, bounded=True)
 
 
 def _of_the_house(store: Store, asked: Asked, now: datetime) -> Page:
@@ -96,19 +96,19 @@ def _of_the_house(store: Store, asked: Asked, now: datetime) -> Page:
     return Page(rest[: asked.count], [], more)
 
 
-def _named(store: Store, names: Iterable[str]) -> Iterator[Chart]:
+def _named(store: Store, names: Iterable[str], parts: Set[str]) -> Iterator[Chart]:
     """The charts of those ids of patients, each once, in the order of their numbers."""
-    found = {whole.patient.id: whole for name in names if (whole := chart_of(store, name)) is not None}
+    found = {whole.patient.id: whole for name in names if (whole := chart_of(store, name, parts)) is not None}
     yield from (found[number] for number in sorted(found))
 
 
-def _all(store: Store, after: str) -> Iterator[Chart]:
+def _all(store: Store, after: str, parts: Set[str]) -> Iterator[Chart]:
     """From that patient on; that one first, for a page may have ended in the middle."""
     if after:
-        first = chart(store, after)
+        first = chart(store, after, parts)
         if first is not None and first.patient.id == after:
             yield first
-    yield from charts(store, _unreadable, after=after)
+    yield from charts(store, _unreadable, after=after, parts=parts)
 
 
 def _unreadable(number: str, because: str) -> None:
