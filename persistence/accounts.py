@@ -105,7 +105,10 @@ class Accounts:
                 note_change(connection, at, by, email, "role", was.role, role)
 
     def set_active(self, email: str, *, active: bool, at: datetime, by: str) -> None:
-        """Whoever is no longer active is signed out everywhere at once. Raises LastAdministrator."""
+        """Whoever is no longer active is signed out everywhere at once, and their tokens end for good.
+
+        Raises LastAdministrator.
+        """
         people = table(models.User)
         with self.database.writing() as connection:
             was = _colleague(connection, email)
@@ -114,6 +117,7 @@ class Accounts:
             if not active:
                 _keep_one_administrator(connection, was)
                 _end(connection, at, "the account was closed", email)
+                _revoke_tokens(connection, at, by, email)
             connection.execute(update(people).where(people.c.email == email).values(active=active))
             note_change(connection, at, by, email, "account opened again" if active else "account closed")
 
@@ -241,6 +245,13 @@ def note_change(
 ) -> None:
     row = {"at": at, "by": by, "email": email, "what": what, "was": was, "became": became}
     connection.execute(insert(table(models.AccountChange)).values(**row))
+
+
+def _revoke_tokens(connection: Connection, at: datetime, by: str, email: str) -> None:
+    """An account that is opened again later gets new ones."""
+    tokens = table(models.Token)
+    standing = (tokens.c.email == email) & tokens.c.revoked_at.is_(None)
+    connection.execute(update(tokens).where(standing).values(revoked_at=at, revoked_by=by))
 
 
 def _end(

@@ -20,6 +20,8 @@ from persistence.tokens import Tokens
 
 # How stale the time of last use may be in the database: a call that reads need not write.
 TOUCHED = timedelta(minutes=1)
+# Stands in the viewing audit for a list of everybody.
+EVERYBODY = "*"
 REALM = 'Bearer realm="pathway"'
 
 bearer = HTTPBearer(auto_error=False, description="A token of `pathway token add` or of the account page.")

@@ -40,6 +40,7 @@ class PatientShape(BaseModel):
     birth_date: Annotated[date | None, example("1945-06-01", "Null: not known")]
     sex: Annotated[str | None, example("F", "F, M, other; null: not known")]
     zone: Annotated[str, example("Europe/London")]
+    former_numbers: Annotated[list[str], example([], "Of records that were merged into this one; not told in lists")]
     episodes: list[Standing]
 
 

@@ -96,7 +96,7 @@ def test_the_right_role_and_scope_comes_in(program):
 def test_a_token_opens_nothing_when_it_is_over(program, store, clock, end):
     client = program("coordinator")
     assert client.get("/patients").status_code == 200
-    expected = {"expired": "time is over", "revoked": "revoked", "closed": "account", "demoted": "may not see patients"}
+    expected = {"expired": "time is over", "revoked": "revoked", "closed": "revoked", "demoted": "may not see patients"}
     if end == "expired":
         clock.now = NOW + timedelta(days=30)
     elif end == "revoked":
@@ -107,6 +107,9 @@ def test_a_token_opens_nothing_when_it_is_over(program, store, clock, end):
     else:
         Accounts(store.database).set_role(address("coordinator"), "administrator", at=NOW, by="tests")
     answer = client.get("/patients")
+    if end == "closed":
+        Accounts(store.database).set_active(address("coordinator"), active=True, at=NOW, by="tests")
+        assert client.get("/patients").status_code == 401, "who comes back makes a new one"
     assert answer.status_code == (403 if end == "demoted" else 401)
     assert expected[end] in answer.json()["detail"]
 

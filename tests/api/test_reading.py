@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from pathway.journal import Step
+from pathway.journal import Refusal, Step
 from persistence import models
 from persistence.audit import viewings
+from persistence.merging import Asked, merge
 from persistence.repeated import KEPT, forget_old_answers
 from tests.api.calls import EPISODE, WRITES, send
 from tests.api.conftest import FIRST, SECOND, address, version
@@ -161,10 +162,20 @@ def test_who_looked_at_a_patient_is_noted(coordinator, store, path):
     )  # fmt: skip
 
 
-def test_who_reads_all_journals_is_noted_as_well(program, store):
-    program("auditor").get("/entries")
+@pytest.mark.parametrize("what", ["entries", "patients", "episodes"])
+def test_who_reads_everybody_is_noted_as_well(program, store, what):
+    program("auditor").get(f"/{what}")
     (seen,) = viewings(store)
-    assert (seen.patient, seen.page) == ("*", "api entries")
+    assert (seen.patient, seen.page) == ("*", f"api {what}")
+
+
+def test_a_merged_record_is_answered_by_the_one_that_goes_on(coordinator, store):
+    merged = merge(store, Asked(FIRST, SECOND, "same person", "C. Desk", goes_on=frozenset({EPISODE})), NOW)
+    assert not isinstance(merged, Refusal), merged
+    found = coordinator.get(f"/patients/{SECOND}").json()
+    assert (found["patient"], found["former_numbers"]) == (FIRST, [SECOND])
+    assert len(found["episodes"]) == 2
+    assert [row["patient"] for row in coordinator.get("/patients").json()["items"]] == [FIRST]
 
 
 @pytest.mark.parametrize("path", ["/patients/nobody", "/episodes/nobody-1", "/episodes/nobody-1/entries", "/nothing"])

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import Row
 
 from coordinator.api.asking import AsOf, EpisodePath, Word, known_at
-from coordinator.api.door import Caller, needs
+from coordinator.api.door import EVERYBODY, Caller, needs
 from coordinator.api.headers import etag
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, number, opened, paged, sealed, text
 from coordinator.api.problems import Problem
@@ -55,6 +55,7 @@ def list_episodes(
 ) -> Page[EpisodeShape]:
     """Episodes in the order of their ids."""
     guideline, after = caller.store.engine.guideline, opened(cursor, text)
+    caller.note_view(patient or EVERYBODY, "episodes")
     asked = EpisodesAsked(patient, state, owner, guideline.active_states if still_open else None)
     rows = episodes_after(caller.store, asked, after[0] if after else None, limit + 1)
     return paged(rows, limit, lambda row: EpisodeShape(**_of_row(row, caller.store.engine)), lambda row: sealed(row.id))

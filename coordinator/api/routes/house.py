@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from coordinator.api.asking import AsOf, Word, known_at
-from coordinator.api.door import Caller, needs
+from coordinator.api.door import EVERYBODY, Caller, needs
 from coordinator.api.house_shapes import CensusShape, Me, ProblemKind
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, instant, number, opened, sealed, text
 from coordinator.api.problems import KINDS
@@ -14,7 +14,6 @@ from persistence.audit import Asked, journal_page
 from scheduler.census import census
 
 router = APIRouter(tags=["house"])
-EVERYBODY = "*"
 
 
 @router.get("/me")

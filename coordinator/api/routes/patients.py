@@ -1,12 +1,13 @@
 """Patients: who they are, and where their episodes stand."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
 
 from coordinator.api.asking import PatientPath, Typed
-from coordinator.api.door import Caller, needs
+from coordinator.api.door import EVERYBODY, Caller, needs
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, opened, paged, sealed, text
 from coordinator.api.recording import person_of, standing_of
 from coordinator.api.shapes import PatientShape, Standing
@@ -24,8 +25,9 @@ def list_patients(
     cursor: Cursor = None,
     caller: Caller = needs(May.SEE_PATIENTS),
 ) -> Page[PatientShape]:
-    """Patients in the order of their numbers, with where each episode stands."""
+    """Patients in the order of their numbers, with where each episode stands. A merged record is found by the other."""
     after = opened(cursor, text)
+    caller.note_view(EVERYBODY, "patients")
     rows = patients_after(caller.store, after[0] if after else None, limit + 1, q)
     standings = _standings(caller, [row.id for row in rows[:limit]])
     return paged(rows, limit, lambda row: _shape(row, standings[row.id]), lambda row: sealed(row.id))
@@ -39,7 +41,8 @@ def get_patient(patient: PatientPath, caller: Caller = needs(May.SEE_PATIENTS)) 
     """
     row = person_of(caller.store, patient)
     caller.note_view(row.id, "patient")
-    return _shape(row, _standings(caller, [row.id])[row.id])
+    former = caller.store.numbers_of(row.id)[1:]
+    return _shape(row, _standings(caller, [row.id])[row.id], former)
 
 
 def _standings(caller: Caller, patients: list[str]) -> dict[str, list[Standing]]:
@@ -49,7 +52,7 @@ def _standings(caller: Caller, patients: list[str]) -> dict[str, list[Standing]]
     return found
 
 
-def _shape(row: Any, episodes: list[Standing]) -> PatientShape:
+def _shape(row: Any, episodes: list[Standing], former: Sequence[str] = ()) -> PatientShape:
     return PatientShape(
         patient=row.id,
         name=full_name(row.surname, row.given),
@@ -58,5 +61,6 @@ def _shape(row: Any, episodes: list[Standing]) -> PatientShape:
         birth_date=row.birth_date,
         sex=row.sex,
         zone=row.zone,
+        former_numbers=list(former),
         episodes=episodes,
     )
