@@ -54,6 +54,14 @@ def _delivery(hook: str, move: dict[str, Any], patient: str) -> dict[str, Any]:
     }
 
 
+def untold(connection: Connection, before: datetime, given_up_since: datetime) -> int:
+    """Deliveries to standing webhooks that wait since before an instant, or were given up since another."""
+    late = (DELIVERIES.c.outcome == "waiting") & (DELIVERIES.c.happened_at <= before)
+    given_up = (DELIVERIES.c.outcome == "failed") & (DELIVERIES.c.settled_at > given_up_since)
+    query = select(func.count()).select_from(DELIVERIES.join(HOOKS, HOOKS.c.id == DELIVERIES.c.webhook_id))
+    return connection.scalar(query.where(STANDING, late | given_up)) or 0
+
+
 class Webhooks:
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, case, exists, func, select
 from persistence import models
 from persistence.hl7_messages import waiting_messages
 from persistence.store import Store, table
+from persistence.webhooks import untold
 
 OUTCOMES = ("sent", "delivered", "suppressed", "too_late", "failed")
 BEATS = ("settle", "deliver")
@@ -74,6 +75,8 @@ class Figures:
     skew: float | None
     # HL7 v2 messages that a person has to look at: refused, unreadable, a question, or stored and not done for an hour.
     hl7_waiting: int = 0
+    # State changes of which a webhook was not told within an hour, or not at all: given up in the last 24 hours.
+    webhooks_untold: int = 0
 
 
 def read_figures(store: Store, connection: Connection, now: datetime, skew: float | None) -> Figures:
@@ -91,6 +94,7 @@ def read_figures(store: Store, connection: Connection, now: datetime, skew: floa
         work=tuple(_work(connection, job, now) for job in BEATS),
         skew=skew,
         hl7_waiting=waiting_messages(connection, now - HOUR),
+        webhooks_untold=untold(connection, now - HOUR, now - DAY),
     )
 
 

@@ -39,6 +39,7 @@ LEVEL_OF = {
     "verify_wrong": "degraded",
     "verify_old": "degraded",
     "hl7_waiting": "degraded",
+    "webhook_untold": "degraded",
 }
 OTHER_VERSION = "The database is not of this version, so nothing is settled and nobody is told; run `pathway init`."
 UNUSABLE = "The database cannot be used, so nothing is settled and nobody is told."
@@ -153,6 +154,9 @@ def _findings(f: Figures, now: datetime, settle_seconds: float | None) -> Iterat
     if f.hl7_waiting:
         told = f"HL7 v2 messages that wait for a person: {f.hl7_waiting}"
         yield Problem("hl7_waiting", f"{told}; see `pathway hl7 messages --outcome waiting`.")
+    if f.webhooks_untold:
+        told = f"State changes of which another system was not told in time: {f.webhooks_untold}"
+        yield Problem("webhook_untold", f"{told}; see `pathway webhook list`.")
 
 
 def _clocks(f: Figures, now: datetime) -> Iterator[Problem]:

@@ -41,6 +41,8 @@ class _Found(Collector):
             yield from _nightly(found.figures)
             told = "HL7 v2 messages that wait for a person."
             yield _gauge("pathway_hl7_waiting", told, found.figures.hl7_waiting)
+            told = "State changes of which a webhook was not told in time."
+            yield _gauge("pathway_webhooks_untold", told, found.figures.webhooks_untold)
 
 
 def _settling(f: Figures, now: datetime) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from persistence import models
 from persistence.webhooks import Webhooks
 from scheduler.channels.webhook import verify
 from scheduler.chores import Chores, Rhythm
+from scheduler.health import health
 from scheduler.webhooks import GIVEN_UP, LEASE, call_webhooks, take_up
 from tests.api.calls import EPISODE
 from tests.api.conftest import FIRST, SECOND, address
@@ -186,11 +187,15 @@ def test_after_three_days_it_is_given_up_and_people_are_told(store, receiver):
     receiver.status = 500
     call_webhooks(store, NOW)
     assert [row.outcome for row in deliveries(store)] == ["waiting"]
+    soon = NOW + timedelta(minutes=59)
+    assert "webhook_untold" not in {problem.code for problem in health(store, soon).findings}
+    assert "webhook_untold" in {problem.code for problem in health(store, NOW + timedelta(hours=1)).findings}
     late = NOW + GIVEN_UP
     assert call_webhooks(store, late).given_up == 1
     (row,) = deliveries(store)
     assert row.outcome == "failed"
     assert "500" in row.because
+    assert "webhook_untold" in {problem.code for problem in health(store, late).findings}
     (alert,) = rows(store, models.Reminder, code="WEBHOOK")
     assert made["id"] in alert.detail
     assert "of-theirs" not in alert.detail, "an address may hold a token"
