@@ -49,8 +49,8 @@ format: .venv/.installed ## Put the code in the common format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-bench: .venv/.installed ## Measure settling against the raw limit in the same run (N=10000)
-	$(BIN)/python -m benchmarks.settle --episodes $(or $(N),10000)
+bench: .venv/.installed ## Measure every workload against a baseline in the same run (BENCH=--smoke: as small as can be)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-screens: .venv/.installed ## Measure the screens at 50 000 episodes against 5 000 in the same run
 	$(BIN)/python -m benchmarks.screens

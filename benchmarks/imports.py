@@ -76,7 +76,8 @@ def only_rows(file: str) -> dict[str, float]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--smoke", action="store_true", help="as small as can be")
-    patients = 10 if arguments.parse_args().smoke else 500
+    smoke = arguments.parse_args().smoke
+    patients = 10 if smoke else 500
     with tempfile.TemporaryDirectory() as name:
         lines, rows = str(Path(name, "export.ndjson")), str(Path(name, "cohort.csv"))
         ndjson(lines, patients)
@@ -89,7 +90,7 @@ def main() -> None:
         }
     figures = [(what, run["done"] / run["processor"], run["peak_mb"]) for what, run in runs.items()]
     show("Taking in, per second of processor time", ("", "a second", "peak MB"), figures)
-    write("imports", {"workload": __doc__, "runs": runs})
+    write("imports", {"workload": __doc__, "runs": runs}, smoke=smoke)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,10 @@ def _peak_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-def write(name: str, found: Mapping[str, Any]) -> None:
-    """results/NAME.json: the figures with the machine, the versions and the commit they belong to."""
+def write(name: str, found: Mapping[str, Any], *, smoke: bool) -> None:
+    """results/NAME.json: the figures with the machine, the versions and the commit; not of a run that was too small."""
+    if smoke:
+        return
     about = {
         "machine": f"{platform.machine()}, {platform.python_implementation()} {platform.python_version()}",
         "versions": {"sqlite": sqlite3.sqlite_version, **{library: version(library) for library in LIBRARIES}},

@@ -44,7 +44,8 @@ def only_read(file: str) -> dict[str, float]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--smoke", action="store_true", help="as small as can be")
-    patients = 10 if arguments.parse_args().smoke else 600
+    smoke = arguments.parse_args().smoke
+    patients = 10 if smoke else 600
     with tempfile.TemporaryDirectory() as name:
         file = str(Path(name, "replay.db"))
         apart(built, f"sqlite:///{file}", patients)
@@ -55,7 +56,7 @@ def main() -> None:
     ]
     columns = ("", "journal lines/s of processor time", "times only reading", "peak MB")
     show(f"Replay of {run['episodes']:.0f} episodes, {run['lines']:.0f} journal lines", columns, rows)
-    write("replay", {"workload": __doc__, "ours": run, "only_reading": limit})
+    write("replay", {"workload": __doc__, "ours": run, "only_reading": limit}, smoke=smoke)
 
 
 if __name__ == "__main__":

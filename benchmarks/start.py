@@ -63,7 +63,8 @@ def _answers(url: str) -> bool:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--smoke", action="store_true", help="one run of each")
-    runs = 1 if arguments.parse_args().smoke else RUNS
+    smoke = arguments.parse_args().smoke
+    runs = 1 if smoke else RUNS
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*PATHWAY, "init"], cwd=folder, env=_environment(folder), check=True, stdout=subprocess.DEVNULL)
         commands = {
@@ -77,7 +78,7 @@ def main() -> None:
     rows = [(what, 1000 * taken, taken / bare) for what, taken in seconds.items()]
     show("Cold start, milliseconds of processor time", ("", "ms", "times bare"), rows)
     print(f"\npathway serve answers its first request after {first_answer:.1f} s.")
-    write("start", {"workload": __doc__, "processor_seconds": seconds, "server_seconds": first_answer})
+    write("start", {"workload": __doc__, "processor_seconds": seconds, "server_seconds": first_answer}, smoke=smoke)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def triggered(times: int) -> dict[str, float]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--smoke", action="store_true", help="as small as can be")
-    patients = 10 if arguments.parse_args().smoke else 300
+    smoke = arguments.parse_args().smoke
+    patients = 10 if smoke else 300
     with tempfile.TemporaryDirectory() as folder:
         run = apart(lived, f"sqlite:///{folder}/virtual.db", patients)
     bare = apart(triggered, int(run["lines"]))
@@ -56,7 +57,7 @@ def main() -> None:
     ]
     columns = ("", "patient-years/s", "journal lines/s", "times a bare trigger")
     show(f"Virtual time: {run['years']:.0f} patient-years", columns, rows)
-    write("virtual", {"workload": __doc__, "ours": run, "bare_triggers": bare})
+    write("virtual", {"workload": __doc__, "ours": run, "bare_triggers": bare}, smoke=smoke)
 
 
 if __name__ == "__main__":
