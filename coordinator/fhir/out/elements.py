@@ -1,6 +1,7 @@
 """The small parts that every resource is made of."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ ENGINE = "Clinical pathway engine"
 TAG = {"system": address("CodeSystem", "tag"), "code": "export", "display": "Written by the clinical pathway engine"}
 UCUM = "http://unitsofmeasure.org"
 E_MARK = " [E]"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def resource(kind: str, name: str, /, *, updated: datetime | None = None, **parts: Any) -> Json:
@@ -30,19 +32,18 @@ def pruned(value: Mapping[str, Any]) -> Json:
 
 
 def _kept(part: Any) -> Any:
-    if isinstance(part, Mapping):
-        return pruned(part) or None
     if isinstance(part, str):
         return said(part)
-    if isinstance(part, Sequence):
+    if isinstance(part, dict):
+        return pruned(part) or None
+    if isinstance(part, list | tuple):
         return [kept for kept in map(_kept, part) if kept is not None] or None
     return part
 
 
 def said(text: str) -> str | None:
     """Text as FHIR takes it: no control characters, nothing blank; None where nothing is left."""
-    clean = "".join(c if c.isprintable() or c in "\r\n\t" else " " for c in text).strip()
-    return clean or None
+    return CONTROL.sub(" ", text).strip() or None
 
 
 def instant(at: datetime | None) -> str | None:

@@ -7,6 +7,7 @@ of its name.
 
 import hashlib
 import string
+from functools import cache
 from uuid import UUID, uuid5
 
 # All our addresses come from this one; another one would make all of them new to whoever reads our exports.
@@ -16,6 +17,7 @@ PLAIN = frozenset(string.ascii_letters + string.digits)
 LONGEST_NUMBER = 24
 
 
+@cache
 def address(kind: str, name: str) -> str:
     """The canonical URL of a definition or code system of ours."""
     return f"urn:uuid:{uuid5(OURS, f'canonical:{kind}/{name}')}"
