@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Column
 from sqlmodel import Field, SQLModel
 
 from persistence.columns import instant, long_text
+from persistence.utc import UtcDateTime
 
 
 class Card(SQLModel, table=True):
@@ -26,11 +27,9 @@ class CardFeedback(SQLModel, table=True):
     """What somebody did with a card, as their system tells: rows are only ever added, the same word once."""
 
     __tablename__ = "card_feedback"
-    __table_args__ = (Index("ux_card_feedback", "card_id", "outcome_at", "told_by", unique=True),)
-    id: int | None = Field(default=None, primary_key=True)
-    card_id: str = Field(foreign_key="card.id")
-    outcome_at: datetime = Field(sa_column=instant())
-    told_by: str
+    card_id: str = Field(primary_key=True, foreign_key="card.id")
+    outcome_at: datetime = Field(sa_column=Column(UtcDateTime, primary_key=True))
+    told_by: str = Field(primary_key=True)
     outcome: str
     reason: str = ""
     comment: str = Field(default="", sa_column=long_text())

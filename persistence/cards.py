@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from persistence import models
 from persistence.bulk import upsert
 from persistence.database import Database
 from persistence.registry import table
 
-CARDS, FEEDBACK = table(models.Card), table(models.CardFeedback)
+CARDS = table(models.Card)
 
 
 def note_shown(database: Database, rows: Sequence[dict[str, Any]], at: datetime) -> None:
@@ -35,8 +35,5 @@ def keep_feedback(database: Database, rows: Sequence[dict[str, Any]]) -> str:
         unknown = [name for name in ids if name not in known]
         if unknown:
             return unknown[0]
-        for row in rows:
-            same = [FEEDBACK.c[name] == row[name] for name in ("card_id", "outcome_at", "told_by")]
-            if connection.scalar(select(FEEDBACK.c.id).where(*same)) is None:
-                connection.execute(insert(FEEDBACK).values(**row))
+        upsert(connection, models.CardFeedback, list(rows), keep=True)
     return ""

@@ -273,6 +273,16 @@ def test_everything_of_a_patient_is_on_one_page_and_refers_to_what_is_there(lead
     assert {target for each in told for target in r4.references(each)} <= there
 
 
+def test_everything_may_be_narrowed_and_says_what_it_left_out_of_account(lead):
+    address = f"/Patient/{FIRST}/$everything"
+    some = ok(lead.get(f"{address}?_type=Task,Patient&_since=2000-01-01&start=2026"))
+    assert {each["resourceType"] for each in found(some)} == {"Task", "Patient"}
+    (note,) = [e["resource"] for e in some["entry"] if e["search"]["mode"] == "outcome"]
+    assert note["issue"][0]["diagnostics"].startswith("start: no parameter here")
+    assert found(ok(lead.get(f"{address}?_since=2100-01-01"))) == []
+    assert "is no date" in wrong(lead.get(f"{address}?_since=soon"), 400)
+
+
 def test_a_merged_record_is_read_where_it_goes_on(caller, store):
     (old,) = found(ok(caller.get(f"/CarePlan?patient={SECOND}")))
     both = frozenset(episode.id for number in (FIRST, SECOND) for episode in store.case(number).episodes)

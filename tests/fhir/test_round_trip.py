@@ -29,7 +29,7 @@ from persistence.verify import verify, verify_episode
 from persistence.worklist import worklist
 from scheduler.channels.logfile import LogFile
 from scheduler.outbox import deliver
-from tests.fhir import exports
+from tests.fhir import exports, r4
 from tests.journeys import repeatable
 from tests.journeys.histories import histories
 from tests.journeys.people import decided, examined, fractured_again, pain, registered, scanned
@@ -100,7 +100,12 @@ def test_any_history_comes_back_the_same(two_houses, tmp_path_factory, history):
     patient = f"H{next(numbers)}"
     for _ in tell_history(ours, history, patient):
         pass
-    report = take(theirs, tmp_path_factory.mktemp("export"), journal_of(ours, patient))
+    written = list(resources(chart(ours, patient), ours.engine.guideline, LATER))
+    assert [fault for each in written for fault in r4.faults(each)] == []
+    there = {f"{each['resourceType']}/{each['id']}" for each in written}
+    assert len(there) == len(written)
+    assert {target for each in written for target in r4.references(each)} <= there
+    report = take(theirs, tmp_path_factory.mktemp("export"), written[-1])
     assert report.findings.faults == []
     assert report.restored.patients == [patient]
     assert documents(theirs, patient) == documents(ours, patient)

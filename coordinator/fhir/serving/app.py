@@ -66,17 +66,30 @@ def metadata(request: Request) -> Response:
 
 @router.get("/Patient/{name}/$everything")
 def everything(request: Request, name: str, caller: Caller = needs(May.SEE_PATIENTS)) -> Response:
-    """All that the role may see of one patient, on one page."""
+    """All that the role may see of one patient, on one page; _type and _since narrow it."""
     _require_json(request)
     whole = chart_of(caller.store, name)
     if whole is None:
         raise _nothing("Patient", name)
+    wanted = request.query_params.get("_type")
     types = [kind for kind in TYPES if not refusal(caller.role.id, _permission(kind))]
-    found = list(resources(whole, caller.store.engine.guideline, caller.now, types))
+    types = [kind for kind in types if wanted is None or kind in wanted.split(",")]
+    made = resources(whole, caller.store.engine.guideline, caller.now, types)
+    found = [each for each in made if _is_since(each, request.query_params.get("_since"))]
     caller.note_view(whole.patient.id, "fhir $everything")
     base = base_of(request)
-    link = [{"relation": "self", "url": f"{base}/Patient/{name}/$everything"}]
-    return answer(_bundle(found, base, caller.now, link, total=len(found)))
+    narrowed = [pair for pair in request.query_params.multi_items() if pair[0] in ("_type", "_since")]
+    address = f"{base}/Patient/{name}/$everything" + (f"?{urlencode(narrowed)}" if narrowed else "")
+    ignored = [key for key in request.query_params if key not in ("_type", "_since", "_format", "_count")]
+    made_of = _bundle(found, base, caller.now, [{"relation": "self", "url": address}], total=len(found))
+    return answer(_with_note(made_of, ignored))
+
+
+def _is_since(resource: Json, since: str | None) -> bool:
+    if since is None:
+        return True
+    asked = read_search(resource["resourceType"], [("_lastUpdated", f"ge{since}")], "", strict=True)
+    return asked.fits(resource)
 
 
 @router.get("/{kind}/{name}")
@@ -131,11 +144,16 @@ def _searchset(page: Page, asked: Asked, base: str, now: datetime) -> Json:
         link.append({"relation": "next", "url": f"{here}?{urlencode(_with_cursor(used, page.next))}"})
     whole = asked.cursor is None and page.next is None
     made = _bundle(page.found, base, now, link, total=len(page.found) if whole else None)
-    if asked.unknown:
-        said = f"{', '.join(asked.unknown)}: no search parameter here, so it was left out of account."
-        note = outcome(issue(said, "not-supported", "warning"))
-        made.setdefault("entry", []).append({"resource": note, "search": {"mode": "outcome"}})
-    return made
+    return _with_note(made, asked.unknown)
+
+
+def _with_note(made: Json, ignored: Sequence[str]) -> Json:
+    """What was not understood is named in the answer."""
+    if not ignored:
+        return made
+    said = f"{', '.join(ignored)}: no parameter here, so it was left out of account."
+    note = {"resource": outcome(issue(said, "not-supported", "warning")), "search": {"mode": "outcome"}}
+    return {**made, "entry": [*made.get("entry", ()), note]}
 
 
 def _with_cursor(used: list[tuple[str, str]], cursor: str | None) -> list[tuple[str, str]]:

@@ -29,7 +29,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_card_episode_id"), "card", ["episode_id"])
     op.create_table(
         "card_feedback",
-        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("card_id", sa.String(), nullable=False),
         sa.Column("outcome_at", UtcDateTime(), nullable=False),
         sa.Column("told_by", sa.String(), nullable=False),
@@ -38,9 +37,8 @@ def upgrade() -> None:
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("told_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["card_id"], ["card.id"]),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("card_id", "outcome_at", "told_by"),
     )
-    op.create_index("ux_card_feedback", "card_feedback", ["card_id", "outcome_at", "told_by"], unique=True)
 
 
 def downgrade() -> None:
