@@ -35,9 +35,15 @@ def client_of(house, base=HERE, client=("127.0.0.1", 50000), **headers):
 
 
 @pytest.fixture
-def here(house):
-    """Called from this very machine, with nothing set up."""
-    with client_of(house) as found:
+def rehearsal(store, clock):
+    """Nothing in it is real, and nothing is set up."""
+    return House(store, Settings(), clock, simulation=True)
+
+
+@pytest.fixture
+def here(rehearsal):
+    """Called from this very machine."""
+    with client_of(rehearsal) as found:
         yield found
 
 
@@ -234,17 +240,19 @@ def test_feedback_is_kept_whole_or_not_at_all(here, store, spoil, status, said):
         (HERE, ("127.0.0.1", 50000), {"Forwarded": "for=10.0.0.7"}),
     ],
 )
-def test_with_nothing_set_up_only_this_machine_itself_may_call(house, base, client, headers):
-    with client_of(house, base, client, **headers) as other:
+def test_with_nothing_set_up_only_this_machine_itself_may_call(rehearsal, base, client, headers):
+    with client_of(rehearsal, base, client, **headers) as other:
         answer = other.post(DO_NEXT, json=call(person()))
         assert answer.status_code == 401
         assert "PATHWAY_CDS_ISSUERS" in answer.json()["detail"]
         assert other.get(SERVICES).status_code == 200
 
 
-def test_behind_a_public_address_nobody_may_call_without_proof(store, clock):
-    with client_of(House(store, Settings(web_url="https://pathway.example.org"), clock)) as other:
-        assert other.post(DO_NEXT, json=call(person())).status_code == 401
+def test_of_real_patients_nobody_is_told_without_proof_not_even_here(house, store):
+    with client_of(house) as near:
+        assert near.post(DO_NEXT, json=call(person())).status_code == 401
+        assert near.post(FEEDBACK, json={"feedback": [word("x")]}).status_code == 401
+    assert rows(store, models.Viewing) == []
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +365,9 @@ def test_keys_may_stand_in_a_file(store, clock, key, tmp_path):
 
 
 def test_once_a_system_is_set_up_this_machine_too_needs_proof(store, clock, key):
-    with serving([key]) as address, client_of(House(store, Settings(cds_issuers={ISSUER: address}), clock)) as near:
+    with serving([key]) as address:
+        house = House(store, Settings(cds_issuers={ISSUER: address}), clock, simulation=True)
+    with client_of(house) as near:
         assert near.post(DO_NEXT, json=call(person())).status_code == 401
 
 
