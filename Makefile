@@ -55,8 +55,10 @@ bench: .venv/.installed ## Measure every workload against a baseline in the same
 bench-screens: .venv/.installed ## Measure the screens at 50 000 episodes against 5 000 in the same run
 	$(BIN)/python -m benchmarks.screens
 
-docs: .venv/.installed ## Write docs/commands.md, docs/data-dictionary.md and docs/demo.svg anew from the program itself
+docs: .venv/.installed ## Write the list of commands and the pages and picture of docs/ that the program makes itself
 	$(BIN)/python -m coordinator.commands_page > docs/commands.md
+	$(BIN)/python -m coordinator.commands_page --list > .commands.json
+	@mv .commands.json coordinator/data/commands.json
 	$(BIN)/python -m coordinator.export.dictionary > docs/data-dictionary.md
 	@rm -f demo-picture.db*
 	$(BIN)/pathway --database sqlite:///demo-picture.db --now 2026-03-16T07:30 demo --svg docs/demo.svg > /dev/null

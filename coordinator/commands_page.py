@@ -1,12 +1,14 @@
-"""docs/commands.md, made from the commands' own help, so that the page cannot say something else."""
+"""docs/commands.md and the list of commands, made from the commands themselves, so that neither says anything else."""
 
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 from typer.main import get_command
 
-from coordinator.cli import app as commands
+from coordinator.cli.application import all_loaded, app
 
 WIDTH = 110
 HEAD = """# Commands
@@ -17,8 +19,9 @@ Every command: `--database URL` and `--now TIME` (simulations only) stand before
 """
 
 
-def page(app: typer.Typer) -> str:
+def page() -> str:
     """The Markdown page: one section a command, its help as it is printed."""
+    all_loaded()
     parts = [f"## {name}\n\n```\n{text}\n```" for name, text in _helps(get_command(app), "pathway", None)]
     return HEAD + "\n" + "\n\n".join(parts) + "\n"
 
@@ -31,5 +34,20 @@ def _helps(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:
         yield from _helps(found, f"{name} {inner}", context)
 
 
+def listed() -> str:
+    """The list from which a command is found without loading the others: its help, and the modules that make it."""
+    found = {
+        name: {"help": command.help, "modules": sorted({*_modules(command)})} for name, command in all_loaded().items()
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _modules(command: Any) -> Iterator[str]:
+    if command.callback is not None:
+        yield command.callback.__module__
+    for inner in getattr(command, "commands", {}).values():
+        yield from _modules(inner)
+
+
 if __name__ == "__main__":
-    typer.echo(page(commands), nl=False)
+    typer.echo(listed() if "--list" in sys.argv else page(), nl=False)

@@ -2,78 +2,46 @@
 
 import sys
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from coordinator.cli import (
-    calendar,
-    colleagues,
-    demo,
-    exporting,
-    fhir,
-    fhir_out,
-    guideline,
-    health,
-    hl7,
-    importing,
-    merging,
-    messages,
-    reading,
-    recording,
-    running,
-    scenario,
-    serving,
-    templates,
-    tokens,
-    webhooks,
-    working,
-)
-from coordinator.cli.base import app
-from coordinator.cli.output import REFUSED, errors
-from pathway.errors import PathwayError
+from coordinator.cli.application import app
 
 __all__ = ["app", "main"]
-COMMANDS = (
-    calendar,
-    colleagues,
-    demo,
-    exporting,
-    fhir,
-    fhir_out,
-    guideline,
-    health,
-    hl7,
-    importing,
-    merging,
-    messages,
-    reading,
-    recording,
-    running,
-    scenario,
-    serving,
-    templates,
-    tokens,
-    webhooks,
-    working,
-)
 
 
 def main() -> None:
     """Run a command; whatever goes wrong is one sentence and exit code 2, never a traceback."""
     try:
         app()
-    except PathwayError as error:
-        errors.print(f"pathway: {error}", markup=False)
-        sys.exit(REFUSED)
-    except SQLAlchemyError as error:
-        said = " ".join(str(getattr(error, "orig", None) or error).split())
-        errors.print(f"pathway: the database could not be used, nothing was saved: {said}", markup=False)
-        sys.exit(REFUSED)
     except KeyboardInterrupt:
-        errors.print("pathway: stopped; what was finished is saved.", markup=False)
-        sys.exit(130)
+        _end("stopped; what was finished is saved.", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        errors.print(f"pathway: a file could not be used: {error}", markup=False)
-        sys.exit(REFUSED)
+    except Exception as error:
+        said = _sentence(error)
+        if said is None:
+            raise
+        # 2, as for every refusal (coordinator.cli.output).
+        _end(said, 2)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What is said of a trouble that is known; None of a fault of ours, which shows its traceback."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 slow to load, and mostly nothing goes wrong
+
+    from pathway.errors import PathwayError  # noqa: PLC0415 as above
+
+    if isinstance(error, PathwayError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError):
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        return f"the database could not be used, nothing was saved: {said}"
+    if isinstance(error, OSError):
+        return f"a file could not be used: {error}"
+    return None
+
+
+def _end(said: str, code: int) -> None:
+    from coordinator.cli.output import errors  # noqa: PLC0415 as above
+
+    errors.print(f"pathway: {said}", markup=False)
+    sys.exit(code)

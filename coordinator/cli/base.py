@@ -2,66 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from coordinator.cli.application import session
 from coordinator.cli.output import errors, fail
 from coordinator.cohort_file.dates import read_date
-from coordinator.settings import Settings, read_settings
+from coordinator.settings import Settings
 from coordinator.wiring import open_store
 from pathway.calendar import show_instant, zone_named
 from pathway.facts import FIELDS, LEVELS
 from persistence.store import Store
-from scheduler.clock import utcnow
 
 # The mark of a database in which time may be moved; one with real work never carries it.
 SIMULATION = "simulation"
-
-app = typer.Typer(
-    name="pathway",
-    help="Follow every patient with a vertebral fracture along the pathway, so that nobody is lost.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    add_completion=False,
-)
-
-
-@dataclass
-class Session:
-    """One command: its settings and its instant. The clock is read once, here."""
-
-    database: str | None = None
-    simulated: str | None = None
-
-    def settings(self) -> Settings:
-        return read_settings(database=self.database)
-
-    def now(self, settings: Settings) -> datetime:
-        return moment(self.simulated, settings.zone) if self.simulated else utcnow()
-
-
-session = Session()
-
-
-@app.callback()
-def common(
-    database: Annotated[
-        str | None, typer.Option("--database", "-d", help="Database URL; default sqlite:///pathway.db.")
-    ] = None,
-    now: Annotated[
-        str | None,
-        typer.Option(
-            "--now",
-            help="Simulation: act as if it were this time; only where `init --simulation` or `demo` made the database.",
-        ),
-    ] = None,
-) -> None:
-    session.database, session.simulated = database, now
 
 
 def unless_said(usual: str) -> type[TyperGroup]:

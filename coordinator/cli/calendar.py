@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import JsonOption, app, opened
+from coordinator.cli.application import app
+from coordinator.cli.base import JsonOption, opened
 from coordinator.cli.output import day, errors, fail, grid, say, show_json
 from pathway.guideline import Guideline
 from persistence.store import Store

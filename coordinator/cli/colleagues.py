@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import ByOption, JsonOption, app, opened, typed_day
+from coordinator.cli.application import app
+from coordinator.cli.base import ByOption, JsonOption, opened, typed_day
 from coordinator.cli.output import fail, say, show_json
 from pathway.calendar import local_date, show_date
 from pathway.checking import ROLES

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import SIMULATION, app, is_simulation, session
+from coordinator.cli.application import app, session
+from coordinator.cli.base import SIMULATION, is_simulation
 from coordinator.cli.output import console, fail, grid, marked, progress, say
 from coordinator.demo_cohort import build
 from coordinator.patient import patient_page

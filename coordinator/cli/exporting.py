@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import AsOfOption, app, known_at, opened
+from coordinator.cli.application import app
+from coordinator.cli.base import AsOfOption, known_at, opened
 from coordinator.cli.output import errors, fail
 from coordinator.export import sources
 from coordinator.export.columns import Table

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import TaskID
 
-from coordinator.cli.base import AsOfOption, ByOption, JsonOption, RoleOption, app, known_at, opened, typed_day
+from coordinator.cli.application import app
+from coordinator.cli.base import AsOfOption, ByOption, JsonOption, RoleOption, known_at, opened, typed_day
 from coordinator.cli.importing import imports
 from coordinator.cli.output import REFUSED, day, fail, grid, progress, refuse, say, show_json
 from coordinator.cli.recording import report as report_outcome

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import JsonOption, app
+from coordinator.cli.application import app
+from coordinator.cli.base import JsonOption
 from coordinator.cli.output import E_NOTE, fail, grid, marked, say, show_json, sources
 from coordinator.diagram import mermaid
 from pathway.checking import faults, load_guideline

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from coordinator.cli.base import JsonOption, app, is_simulation, opened, session
+from coordinator.cli.application import app, session
+from coordinator.cli.base import JsonOption, is_simulation, opened
 from coordinator.cli.output import say, show_json
 from pathway.errors import StoreNotReady
 from scheduler.health import LEVELS, Health, for_staff, without_database

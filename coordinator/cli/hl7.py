@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import ByOption, JsonOption, app, opened, session
+from coordinator.cli.application import app, session
+from coordinator.cli.base import ByOption, JsonOption, opened
 from coordinator.cli.importing import imports
 from coordinator.cli.output import REFUSED, errors, fail, grid, say, show_json
 from coordinator.settings import Settings

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import AsOfOption, ByOption, JsonOption, app, known_at, opened, unless_said
+from coordinator.cli.application import app
+from coordinator.cli.base import AsOfOption, ByOption, JsonOption, known_at, opened, unless_said
 from coordinator.cli.output import REFUSED, day, fail, grid, progress, say, show_json
 from coordinator.cohort_file import (
     CohortFile,

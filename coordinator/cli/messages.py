@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import ByOption, JsonOption, RoleOption, app, moment, opened, typed_day
+from coordinator.cli.application import app
+from coordinator.cli.base import ByOption, JsonOption, RoleOption, moment, opened, typed_day
 from coordinator.cli.output import fail, grid, say, show_json
 from coordinator.cli.recording import EpisodeOption, PatientArgument, record
 from pathway.calendar import fire_instant, local_date, show_date, show_instant

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import AsOfOption, JsonOption, app, known_at, opened, unless_said
+from coordinator.cli.application import app
+from coordinator.cli.base import AsOfOption, JsonOption, known_at, opened, unless_said
 from coordinator.cli.output import E_NOTE, console, day, fail, grid, marked, progress, say, show_json, sources
 from coordinator.patient import EpisodePage, PatientPage, patient_page
 from pathway.calendar import local_date, show_date, show_instant, zone_named

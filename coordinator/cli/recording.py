@@ -4,17 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import (
-    ByOption,
-    JsonOption,
-    RoleOption,
-    app,
-    opened,
-    split_pairs,
-    typed,
-    typed_day,
-    typed_fields,
-)
+from coordinator.cli.application import app
+from coordinator.cli.base import ByOption, JsonOption, RoleOption, opened, split_pairs, typed, typed_day, typed_fields
 from coordinator.cli.output import fail, refuse, say, show_json
 from pathway.deciding import DECISION_KINDS, HOWS
 from pathway.engine import Outcome

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import SIMULATION, AsOfOption, JsonOption, app, known_at, opened, session
+from coordinator.cli.application import app, session
+from coordinator.cli.base import SIMULATION, AsOfOption, JsonOption, known_at, opened
 from coordinator.cli.output import errors, fail, progress, say, show_json
 from coordinator.wiring import new_engine, open_channels, open_rhythm, open_site
 from persistence.database import Database

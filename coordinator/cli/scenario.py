@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import typer
 
-from coordinator.cli.base import app, session
+from coordinator.cli.application import app, session
 from coordinator.cli.output import errors, fail, say, show_json
 from coordinator.scenario_runner import IN_MEMORY, Stage, run_all, stage, trace_all
 from pathway.checking import load_guideline

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import JsonOption, app, opened, session
+from coordinator.cli.application import app, session
+from coordinator.cli.base import JsonOption, opened
 from coordinator.cli.output import fail, say, show_json
 from coordinator.web.access import ROLES
 from coordinator.web.passwords import hash_password, password_fault

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import ByOption, JsonOption, app, opened
+from coordinator.cli.application import app
+from coordinator.cli.base import ByOption, JsonOption, opened
 from coordinator.cli.output import errors, fail, grid, say, show_json
 from pathway.calendar import show_instant
 from persistence import models

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import JsonOption, app, opened
+from coordinator.cli.application import app
+from coordinator.cli.base import JsonOption, opened
 from coordinator.cli.output import fail, say, show_json
 from coordinator.tokens import LONGEST_DAYS, READ, SCOPES, USUAL_DAYS, TokenRefused, make_token, state_of
 from pathway.calendar import show_instant

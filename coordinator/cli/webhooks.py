@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.cli.base import JsonOption, app, opened
+from coordinator.cli.application import app
+from coordinator.cli.base import JsonOption, opened
 from coordinator.cli.output import fail, say, show_json
 from coordinator.cli.running import EVERYTHING, believe
 from coordinator.web.access import May, refusal

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.base import app, session
+from coordinator.cli.application import app, session
 from coordinator.cli.output import errors, fail, say
 from coordinator.settings import Settings
 from coordinator.wiring import new_engine, open_channels, open_rhythm
