@@ -24,6 +24,7 @@ def create_api(house: House) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.house = house
+    app.state.routers = ROUTERS
     app.state.limit = RateLimit(house.settings.api_per_minute)
     for router in ROUTERS:
         app.include_router(router)

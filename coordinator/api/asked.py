@@ -1,10 +1,11 @@
 """What a write brings, as the caller writes it. The clinical rules are the engine's; here only the form is checked."""
 
 import math
+import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from pathway.deciding import CONTACT_OUTCOMES, DECISION_KINDS, HOWS
 from pathway.facts import FIELDS, LEVELS, MECHANISMS
@@ -44,6 +45,16 @@ Number = Annotated[
     ),
 ]
 Level = Annotated[str, _word(LEVELS, "L1")]
+
+
+def _written_day(value: Any) -> Any:
+    """A number is no date: 0 would be read as a day of the year 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) or not isinstance(value, str | date):
+        raise ValueError("expected a date such as 2026-03-16")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_day)]
 
 
 def sound(value: Any, depth: int = 0) -> Any:
@@ -92,19 +103,21 @@ class Fracture(_Write):
     """A fracture. What is left out is not known; no date is ever made up."""
 
     level: Level = Field(description="Fractured level; the pathway is for L1 and L2")
-    fracture_date: date | None = Field(default=None, examples=["2026-03-02"])
+    fracture_date: Day | None = Field(default=None, examples=["2026-03-02"])
     fracture_date_precision: Annotated[str, _word(PRECISIONS, "day")] | None = Field(
         default=None, description="How well the date is known; without a date: unknown"
     )
-    identification_date: date | None = Field(
+    identification_date: Day | None = Field(
         default=None, description="When it was found; today where it is not said", examples=["2026-03-05"]
     )
     mechanism: Annotated[str, _word(MECHANISMS, "low_energy")] | None = None
-    first_fracture: bool | None = Field(default=None, examples=[True])
+    first_fracture: StrictBool | None = Field(default=None, examples=[True])
     owner: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         default=None, description="Who looks after the patient; the caller's colleague if it is not said"
     )
-    scope_override: bool | None = Field(default=None, description="A clinician takes in a level outside the pathway")
+    scope_override: StrictBool | None = Field(
+        default=None, description="A clinician takes in a level outside the pathway"
+    )
 
 
 class Registration(Fracture):
@@ -113,7 +126,7 @@ class Registration(Fracture):
     patient: Number
     surname: Name = Field(default="", examples=["Sample"])
     given: Name = Field(default="", examples=["Ada"])
-    birth_date: date | None = Field(default=None, examples=["1945-06-01"])
+    birth_date: Day | None = Field(default=None, examples=["1945-06-01"])
     sex: Annotated[str, Field(pattern="^(F|M|other)$")] | None = Field(default=None, examples=["F"])
 
 
@@ -124,7 +137,7 @@ class Observation(_Write):
     data: dict[str, Any] = Field(
         min_length=1, description="The fields of that kind; dates as YYYY-MM-DD", examples=[{"nrs": 7}]
     )
-    effective: date | None = Field(
+    effective: Day | None = Field(
         default=None, description="The day on which it was true; today where it is not said", examples=["2026-03-16"]
     )
 
@@ -150,11 +163,11 @@ class Correction(_Write):
     """Something that was recorded is put right or taken back; nothing is erased."""
 
     what: Annotated[str, _word(CORRECTED, "observation")]
-    value: date | None = Field(default=None, description="The right date, where a date is corrected")
+    value: Day | None = Field(default=None, description="The right date, where a date is corrected")
     precision: Annotated[str, _word(PRECISIONS, "day")] | None = Field(default=None, description="Of a fracture date")
     obs_id: Text | None = Field(default=None, description="The observation that is taken back")
     code: Text | None = Field(default=None, description="The task that is opened again")
-    seq: Annotated[int, Field(ge=0, lt=2**31)] | None = Field(
+    seq: Annotated[StrictInt, Field(ge=0, lt=2**31)] | None = Field(
         default=None, description="The journal line of the contact that is taken back"
     )
     reason: Text | None = Field(default=None, examples=["of another patient"])

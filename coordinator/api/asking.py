@@ -1,10 +1,11 @@
 """What a question may name: an instant of the past, a number of days, words that a database can take."""
 
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from coordinator.api.door import Caller
 from coordinator.api.problems import Problem
@@ -13,8 +14,17 @@ from coordinator.api.problems import Problem
 NO_NUL = r"^[^\x00]*$"
 SKEW = timedelta(minutes=5)
 
+
+def _written_instant(value: Any) -> Any:
+    """A number is no instant: it would be read as seconds since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", value):
+        raise ValueError("expected an instant with its offset, such as 2026-03-03T08:00:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant)]
 AsOf = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Query(description="Answer as it was known at that instant (with its offset); the future is refused"),
 ]
 PatientPath = Annotated[

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from pathway.errors import NoSuchPatient, Outrun, Overtaken, PathwayError, StoreError
 from pathway.journal import Entry
@@ -158,16 +159,20 @@ async def _http(request: Request, error: HTTPException) -> Response:
 def http_problem(request: Request, error: HTTPException) -> Problem:
     """What the framework answers by itself, as a problem."""
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not possible here; expected {_allowed(error)}. Nothing was saved."
-        return Problem("no-such-method", detail, headers=error.headers)
+        allowed = ", ".join(_allowed(request))
+        detail = f"{request.method} is not possible here; expected {allowed}. Nothing was saved."
+        return Problem("no-such-method", detail, headers={"Allow": allowed})
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "There is nothing at this address; the OpenAPI document names what there is. Nothing was saved."
         return Problem("not-found", detail)
     return Problem("malformed", f"{error.detail}; nothing was saved.")
 
 
-def _allowed(error: HTTPException) -> str:
-    return (error.headers or {}).get("allow") or (error.headers or {}).get("Allow") or "another method"
+def _allowed(request: Request) -> list[str]:
+    """What is possible at the address, of all its routes: the framework names those of the first one only."""
+    routes = (route for router in request.app.state.routers for route in router.routes)
+    there = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in there for method in route.methods} or {"GET"})
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -96,7 +96,8 @@ def test_an_episode_that_nobody_knew_then_is_not_there(coordinator):
 
 @pytest.mark.parametrize("path", [f"/episodes/{EPISODE}", f"/episodes/{EPISODE}/entries", "/census", "/worklist/as-of"])
 @pytest.mark.parametrize(
-    "bad", ["2027-01-01T00:00:00Z", "2026-03-01", "2026-03-01T08:00", "0001-01-01T00:00:00+14:00", "x"]
+    "bad",
+    ["2027-01-01T00:00:00Z", "2026-03-01", "2026-03-01T08:00", "0001-01-01T00:00:00+14:00", "x", "0", "1773646200.5"],
 )
 def test_an_instant_that_is_none_of_the_past_is_refused(coordinator, path, bad):
     answer = coordinator.get(path, params={"as_of": bad})
@@ -190,6 +191,8 @@ def test_a_method_that_is_none_is_told_which_are(coordinator):
     answer = coordinator.delete(f"/patients/{FIRST}")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert answer.json()["title"] == "This address cannot do that"
+    assert coordinator.put("/patients").headers["allow"] == "GET, POST"
+    assert coordinator.get("/scenarios/run").headers["allow"] == "POST"
 
 
 def test_the_guideline_is_told_with_its_sources_and_marks(coordinator):

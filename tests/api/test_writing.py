@@ -248,6 +248,18 @@ def test_a_registration_keeps_what_is_not_known_unknown(coordinator, store):
     assert episode.owner == "A. Coordinator"
 
 
+@pytest.mark.parametrize(
+    "change", [{"birth_date": 0}, {"fracture_date": 1773646200}, {"first_fracture": 1}, {"scope_override": "yes"}]
+)
+def test_nothing_is_guessed_from_a_value_of_another_kind(coordinator, store, change):
+    """A number is not read as a day of 1970, and 1 is not yes."""
+    body = {"patient": NEW, "level": "L1", **change}
+    answer = coordinator.post("/patients", json=body, headers={"Idempotency-Key": "k-1"})
+    assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, f"body.{next(iter(change))}")
+    with pytest.raises(NoSuchPatient):
+        store.case(NEW)
+
+
 def test_nothing_is_saved_of_a_refused_registration_but_the_refusal(coordinator, store):
     answer = coordinator.post("/patients", json={"patient": NEW, "level": "C1"}, headers={"Idempotency-Key": "k-1"})
     assert (answer.status_code, answer.json()["code"]) == (422, "OUT_OF_RANGE")
@@ -267,6 +279,12 @@ BAD = {
     "not a number": (b'{"kind":"symptoms","data":{"nrs":NaN}}', "application/json", 422),
     "infinite": (b'{"kind":"symptoms","data":{"nrs":1e999}}', "application/json", 422),
     "a tower": (b'{"kind":"symptoms","data":' + b'{"a":' * 60 + b"1" + b"}" * 60 + b"}", "application/json", 422),
+    "a number for a date": (b'{"kind":"symptoms","data":{"nrs":1},"effective":0}', "application/json", 422),
+    "a time for a date": (
+        b'{"kind":"symptoms","data":{"nrs":1},"effective":"2026-03-15T00:00:00"}',
+        "application/json",
+        422,
+    ),
     "an unknown name": (b'{"kind":"symptoms","data":{"nrs":1},"nsr":2}', "application/json", 422),
 }
 

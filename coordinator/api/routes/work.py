@@ -5,9 +5,9 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
-from coordinator.api.asking import Typed, Word, known_at
+from coordinator.api.asked import Day
+from coordinator.api.asking import Instant, Typed, Word, known_at
 from coordinator.api.door import Caller, needs
 from coordinator.api.house_shapes import MessageShape
 from coordinator.api.paging import USUAL, Cursor, Limit, Page, instant, number, opened, paged, sealed, text
@@ -47,7 +47,7 @@ def get_worklist(
 
 @router.get("/worklist/as-of")
 def get_worklist_as_of(
-    as_of: Annotated[AwareDatetime, Query(description="With its offset; the future is refused")],
+    as_of: Annotated[Instant, Query(description="With its offset; the future is refused")],
     role: Word = None,
     owner: Word = None,
     limit: Limit = USUAL,
@@ -66,7 +66,7 @@ def list_tasks(
     status: Annotated[Literal["open", "suspended", "closed"] | None, Query(description="Leave out for all")] = None,
     role: Word = None,
     episode: Word = None,
-    due_until: Annotated[date | None, Query(description="Due on that day or before")] = None,
+    due_until: Annotated[Day | None, Query(description="Due on that day or before")] = None,
     limit: Limit = USUAL,
     cursor: Cursor = None,
     caller: Caller = needs(May.SEE_WORK),
