@@ -44,7 +44,7 @@ def call_of(body: Any) -> Call:
     if person is not None and person.get("id") != context["patientId"]:
         raise _malformed("prefetch.patient is not the patient of context.patientId")
     return Call(
-        str(context.get("userId") or "")[:200],
+        _text(context.get("userId"))[:200],
         context["patientId"],
         person,
         str(body.get("fhirServer") or "").rstrip("/"),
@@ -66,7 +66,7 @@ def _feedback(each: Any, number: int, told_by: str, at: datetime) -> dict[str, A
     if each.get("outcome") not in OUTCOMES:
         raise _malformed(f"{place}.outcome is none of {', '.join(OUTCOMES)}")
     return {
-        "card_id": each["card"],
+        "card_id": _text(each["card"]),
         "outcome_at": _instant(each.get("outcomeTimestamp"), f"{place}.outcomeTimestamp"),
         "told_by": told_by,
         "outcome": each["outcome"],
@@ -90,11 +90,14 @@ def _reason(given: Any) -> dict[str, str]:
     reason = given.get("reason")
     coded = reason if isinstance(reason, Mapping) else {}
     said = coded.get("display") or coded.get("code") or ""
-    return {"reason": str(said)[:200], "comment": _text(given.get("userComment"))}
+    return {"reason": _text(said)[:200], "comment": _text(given.get("userComment"))}
 
 
 def _text(value: Any) -> str:
-    return value.replace("\x00", "")[:LONGEST] if isinstance(value, str) else ""
+    """Text that a database can hold; empty for what is none."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(mark for mark in value[:LONGEST] if mark.isprintable() or mark in "\n\t")
 
 
 def _malformed(because: str) -> Problem:

@@ -26,7 +26,7 @@ class _Followed:
     store: Store
 
     def __contains__(self, number: object) -> bool:
-        return isinstance(number, str) and "\x00" not in number and self.store.person(number) is not None
+        return isinstance(number, str) and number.isprintable() and self.store.person(number) is not None
 
 
 def by_our_own_id(store: Store, call: Call) -> Found:

@@ -10,6 +10,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -20,10 +22,15 @@ from coordinator.web.house import House
 from persistence import models
 from tests.api.conftest import FIRST, SECOND
 from tests.journeys.people import examined, pain
-from tests.persistence.shelf import rows
-from tests.web.conftest import NOW
-from tests.web.people import told
+from tests.persistence.shelf import rows, store_on
+from tests.web.conftest import NOW, Clock
+from tests.web.people import in_care, told
 
+PARTS = (
+    *("hook", "hookInstance", "context", "prefetch", "patient", "patientId", "userId", "fhirServer", "resourceType"),
+    *("identifier", "value", "type", "system", "use", "name", "family", "given", "birthDate", "gender", "id"),
+    *("feedback", "card", "outcome", "outcomeTimestamp", "overrideReason", "reason", "userComment", "code", "display"),
+)
 HERE = "http://127.0.0.1:8000"
 SERVICES, DO_NEXT = "/cds/cds-services", f"/cds/cds-services/{SERVICE}"
 FEEDBACK = f"{DO_NEXT}/feedback"
@@ -387,3 +394,40 @@ def test_only_configured_origins_may_ask_from_a_browser(store, clock):
 def test_with_no_origin_configured_no_browser_may_ask(here):
     asked = {"Origin": "https://sandbox.example.org", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in here.options(DO_NEXT, headers=asked).headers
+
+
+# ---------------------------------------------------------------- whatever is sent
+
+ODD = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.sampled_from(("\x00", FIRST, "\ud800"))),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(PARTS), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def asked(new_url):
+    with store_on(new_url()) as store:
+        in_care(store, FIRST)
+        house = House(store, Settings(api_per_minute=1_000_000), Clock(NOW), simulation=True)
+        with TestClient(create_app(house), HERE, client=("127.0.0.1", 5), raise_server_exceptions=False) as client:
+            yield client
+
+
+@given(name=st.sampled_from(PARTS), odd=ODD, where=st.sampled_from(("body", "context", "patient", "feedback")))
+def test_whatever_is_sent_is_answered_in_a_sentence(asked, name, odd, where):
+    body, person_sent, said = call(person()), person(), word("x")
+    if where == "body":
+        body[name] = odd
+    elif where == "context":
+        body["context"] = {**body["context"], name: odd}
+    elif where == "patient":
+        person_sent[name] = odd
+        body["prefetch"] = {"patient": person_sent}
+    else:
+        said[name] = odd
+        body = {"feedback": [said]}
+    address = FEEDBACK if where == "feedback" else DO_NEXT
+    sent = json.dumps(body).encode()
+    answer = asked.post(address, content=sent, headers={"Content-Type": "application/json"})
+    assert answer.status_code < 500, (sent, answer.text)

@@ -1,28 +1,34 @@
 """The FHIR service over real HTTP: reading, searching, paging, who may see what, and how it says what is wrong."""
 
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from fastapi.testclient import TestClient
 from fhir.resources.R4B import get_fhir_model_class
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coordinator.api.door import doors_of
 from coordinator.api.limiting import RateLimit
+from coordinator.api.paging import sealed
 from coordinator.fhir.out.files import patient_bundle
 from coordinator.fhir.serving.app import NEEDS, create_fhir
 from coordinator.fhir.serving.parameters import PARAMETERS
+from coordinator.settings import Settings
 from coordinator.tokens import RECORD
 from coordinator.web.access import ROLES, May, refusal
 from coordinator.web.app import create_app
+from coordinator.web.house import House
 from persistence import models
 from persistence.merges import Merged
 from persistence.merging import Asked, merge
-from tests.api.conftest import ADDRESS, FIRST, SECOND, token
+from tests.api.conftest import ADDRESS, FIRST, SECOND, give_account, token
 from tests.fhir import r4
-from tests.persistence.shelf import rows
-from tests.web.conftest import NOW
+from tests.persistence.shelf import rows, store_on
+from tests.web.conftest import NOW, Clock
 from tests.web.every_page import flat
+from tests.web.people import in_care
 
 BASE = f"{ADDRESS}/fhir/R4"
 
@@ -242,6 +248,7 @@ def test_an_unknown_parameter_is_left_out_and_said_or_refused_where_so_asked(cal
         ("/Task?status:not=ready", 400, "status:not: modifiers are not supported here"),
         ("/Task?_count=many", 400, "_count: 'many' is not a number"),
         ("/Task?_lastUpdated=yesterday", 400, "_lastUpdated: 'yesterday' is no date"),
+        ("/Task?_lastUpdated=9999-12-31", 400, "_lastUpdated: '9999-12-31' is no date"),
         ("/Task?_lastUpdated=2026-02-30", 400, "_lastUpdated: '2026-02-30' is no date"),
         ("/Task?patient=", 400, "patient has no value"),
         ("/Task?_cursor=nonsense", 422, "query.cursor: this is no cursor"),
@@ -341,3 +348,61 @@ def test_what_the_service_says_is_what_is_exported(caller, store):
     for each in served:
         assert each["restriction"] == exported[each["id"]]["restriction"]
         assert each["status"] == exported[each["id"]]["status"]
+
+
+# ---------------------------------------------------------------- whatever is asked
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        (FIRST, f"{FIRST}.1", "-00", "--", "-2", "x-ZZ", "..", "ge2026", "9999-12-31", "0000", "a|b", ",", "|")
+    ),
+    st.text(max_size=12),
+)
+NAMES = st.sampled_from(
+    (
+        "_id",
+        "_count",
+        "_cursor",
+        "_lastUpdated",
+        "patient",
+        "status",
+        "code",
+        "identifier",
+        "birthdate",
+        "target",
+        "url",
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def asked(new_url):
+    """A service of its own that answers a lead, for many questions."""
+    with store_on(new_url()) as store:
+        in_care(store, FIRST)
+        give_account(store, "lead")
+        house = House(store, Settings(api_per_minute=1_000_000), Clock(NOW))
+        shown = {"Authorization": f"Bearer {token(store, 'lead')}"}
+        with TestClient(create_app(house), BASE, headers=shown, raise_server_exceptions=False) as client:
+            yield client
+
+
+@given(kind=st.sampled_from(sorted(PARAMETERS)), name=WORDS)
+def test_any_id_is_answered_in_a_sentence(asked, kind, name):
+    for address in (f"/{kind}/{quote(name, safe='')}", f"/Patient/{quote(name, safe='')}/$everything"):
+        answer = asked.get(address)
+        assert answer.status_code < 500, (address, answer.text)
+
+
+@given(kind=st.sampled_from(sorted(PARAMETERS)), sent=st.lists(st.tuples(NAMES, WORDS), max_size=3))
+def test_any_search_is_answered_in_a_sentence(asked, kind, sent):
+    answer = asked.get(f"/{kind}?{urlencode(sent)}")
+    assert answer.status_code < 500, (kind, sent, answer.text)
+    assert answer.json()["resourceType"] in ("Bundle", "OperationOutcome")
+
+
+@given(place=st.lists(st.one_of(WORDS, st.integers(), st.none()), max_size=3))
+def test_any_cursor_is_answered_in_a_sentence(asked, place):
+    answer = asked.get(f"/Task?_cursor={sealed(*place)}")
+    assert answer.status_code < 500, (place, answer.text)

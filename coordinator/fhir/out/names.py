@@ -46,9 +46,11 @@ def number_of(name: str) -> str | None:
     plain, *escaped = first.split("-")
     try:
         parts = [plain.encode(), *(bytes.fromhex(part[:2]) + part[2:].encode() for part in escaped)]
-        return b"".join(parts).decode()
+        found = b"".join(parts).decode()
     except ValueError:
         return None
+    # No database keeps such a character, and PostgreSQL will not even be asked for it.
+    return None if "\x00" in found else found
 
 
 def is_too_long(name: str) -> bool:

@@ -153,7 +153,7 @@ def _dated(parameter: Parameter, text: str) -> Test:
     prefix = found[1] or "eq"
     try:
         low, high = _span(found[2])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise FhirProblem(400, f"{parameter.name}: {text!r} is no date ({error}).", "value") from error
     return lambda resource: any(
         _in_order(prefix, _span(str(value)), low, high) for value in values(resource, parameter.path)
