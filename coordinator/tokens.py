@@ -21,6 +21,8 @@ from persistence.tokens import Tokens
 READ, RECORD, WEBHOOKS = "read", "record", "webhooks"
 # What each was made for, and the permission without which it is of no use to a role; "" of none.
 SCOPES: Mapping[str, May | None] = {READ: None, RECORD: May.RECORD, WEBHOOKS: May.CONNECT}
+# Stands in the address of a calendar feed, where servers note it down: it opens no more than that feed.
+CALENDAR = "calendar"
 USUAL_DAYS, LONGEST_DAYS = 90, 366
 LONGEST_NAME = 80
 SIGN = "pathway_"
@@ -78,6 +80,11 @@ def _checked(store: Store, email: str, name: str, scopes: Sequence[str], days: i
         raise TokenRefused(f"say what the token is for, in up to {LONGEST_NAME} signs")
     if not 1 <= days <= LONGEST_DAYS:
         raise TokenRefused(f"a token lasts from 1 to {LONGEST_DAYS} days, not {days}")
+    if list(scopes) == [CALENDAR]:
+        because = refusal(account.role, May.SEE_WORK)
+        if because:
+            raise TokenRefused(f"a calendar: {because}")
+        return [CALENDAR]
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         found = f"{unknown[0]!r} is no scope" if unknown else "no scope was named"

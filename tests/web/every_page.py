@@ -25,6 +25,7 @@ NO_PAGE: dict[str, str] = {
     "/sign-in/hospital": "sends the browser to the hospital's own site",
     "/sign-in/hospital/back": "the way back from there",
     "/cohort/chart/{name}.svg": "a picture, which the page shows",
+    "/calendar/{secret}.ics": "a calendar, for the program whose address it is",
     "/audit/export.csv": "a file",
     "/audit/export.ndjson": "a file",
     "/audit/export.parquet": "a file",
@@ -113,6 +114,7 @@ def examples(store: Store) -> dict[str, str]:
         "event": "observe",
         "kind": "symptoms",
         "seq": "1",
+        "secret": "nothing",
         "candidate": str(candidate),
     }
 

@@ -30,6 +30,8 @@ OPEN = {
     ("POST", "/locked"),
     ("GET", "/first-run"),
     ("POST", "/first-run"),
+    # By a token of its own, which stands in the address.
+    ("GET", "/calendar/{secret}.ics"),
 }
 
 

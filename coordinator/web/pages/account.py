@@ -7,7 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from coordinator.tokens import LONGEST_DAYS, READ, RECORD, SCOPES, USUAL_DAYS, WEBHOOKS, Made, state_of
+from coordinator.tokens import CALENDAR, LONGEST_DAYS, READ, RECORD, SCOPES, USUAL_DAYS, WEBHOOKS, Made, state_of
 from coordinator.web import signing_in
 from coordinator.web.access import May
 from coordinator.web.desk import Desk
@@ -99,9 +99,15 @@ def end_browsers(desk: Desk = needs(May.OWN_ACCOUNT), which: str = Form("")) -> 
 
 
 def account_page(
-    desk: Desk, status: int = 200, fault: str = "", *, made: Made | None = None, token_fault: str = ""
+    desk: Desk,
+    status: int = 200,
+    fault: str = "",
+    *,
+    made: Made | None = None,
+    address: Made | None = None,
+    token_fault: str = "",
 ) -> Response:
-    """`made`: a token whose secret is shown on this answer and nowhere else."""
+    """`made`: a token whose secret is shown on this answer and nowhere else; `address`: one of a calendar feed."""
     accounts = Accounts(desk.store.database)
     found = accounts.find(desk.me.email)
     assert found is not None
@@ -115,7 +121,12 @@ def account_page(
         browsers=_browsers(desk, accounts),
         tokens=[(row, state_of(row, desk.now)) for row in Tokens(desk.store.database).all(desk.me.email)],
         scope_words=scope_words(desk),
+        calendar=CALENDAR,
+        calendar_word=_("Calendar address"),
+        reached_at=desk.house.settings.web_url or str(desk.request.base_url).rstrip("/"),
+        owner=desk.me.name,
         made=made,
+        address=address,
         token_fault=token_fault,
         usual_days=USUAL_DAYS,
         longest_days=LONGEST_DAYS,

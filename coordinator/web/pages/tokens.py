@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
-from coordinator.tokens import USUAL_DAYS, TokenRefused, make_token
+from coordinator.tokens import CALENDAR, LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, TokenRefused, make_token
 from coordinator.web.access import May
 from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
@@ -29,6 +29,19 @@ def make(
     except TokenRefused as error:
         return account_page(desk, 422, token_fault=str(error))
     return account_page(desk, made=made)
+
+
+@router.post("/account/calendar")
+def make_calendar(desk: Desk = needs(May.SEE_WORK)) -> Response:
+    """The address of a calendar feed, which is shown once and holds for a year."""
+    name = _("Calendar of %(name)s", name=desk.me.name)
+    try:
+        made = make_token(
+            desk.store, desk.me.email, name[:LONGEST_NAME], [CALENDAR], days=LONGEST_DAYS, at=desk.now, by=desk.me.email
+        )
+    except TokenRefused as error:
+        return account_page(desk, 422, token_fault=str(error))
+    return account_page(desk, address=made)
 
 
 @router.post("/account/tokens/revoke")
