@@ -38,6 +38,8 @@ def create_cds(house: House, limit: RateLimit) -> FastAPI:
     )
     app.state.house, app.state.limit = house, limit
     app.state.callers = Callers(house.settings.cds_issuers)
+    # What is possible at an address, for the answer to a method that is not.
+    app.state.routers = (router,)
     app.include_router(router)
     app.add_middleware(Bounded)
     if house.settings.cds_origins:
