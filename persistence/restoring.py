@@ -62,7 +62,7 @@ def restore(store: Store, taken: Taken) -> None:
     """All of it in one transaction. Raises NotTheSame, and StoreError where it cannot be written."""
     with store.database.writing() as connection:
         upsert(connection, models.Patient, [_person(row) for row in taken.people], keep=True)
-        store._write(connection, taken.changes, {})
+        store.write_changes(connection, taken.changes, {})
         _require_the_same(connection, taken.last_hashes)
         upsert(connection, models.Reminder, [typed(models.Reminder, row) for row in taken.messages])
         if taken.deliveries:

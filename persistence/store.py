@@ -144,7 +144,7 @@ class Store(Registry):
         if outcome.intake is not None:
             write_intake(connection, case.patient, outcome.intake)
         loaded = {episode.id: episode for episode in case.episodes}
-        self._write(connection, outcome.changes, loaded)
+        self.write_changes(connection, outcome.changes, loaded)
         return outcome
 
     def _case_for(self, connection: Connection, person: Person | str, at: datetime) -> Case:
@@ -166,7 +166,7 @@ class Store(Registry):
             for change in changes:
                 episode, at = change.episode, change.entries[0].recorded_at
                 self._add_person(connection, people[episode.patient], at, episode.birth_date, episode.sex)
-            self._write(connection, changes, {})
+            self.write_changes(connection, changes, {})
 
     def _add_person(
         self, connection: Connection, person: Person, at: datetime, birth_date: Any, sex: str | None
@@ -248,7 +248,7 @@ class Store(Registry):
         """The changes that could be written: all at once, or, where that fails, those that can be one by one."""
         try:
             with connection.begin_nested():
-                self._write(connection, changes, loaded)
+                self.write_changes(connection, changes, loaded)
         except OperationalError:
             raise
         except Exception:
@@ -259,7 +259,7 @@ class Store(Registry):
     def _written(self, connection: Connection, change: Change, loaded: Mapping[str, Episode], result: Settled) -> bool:
         try:
             with connection.begin_nested():
-                self._write(connection, [change], loaded)
+                self.write_changes(connection, [change], loaded)
         except OperationalError:
             raise
         except Exception as error:
@@ -288,7 +288,7 @@ class Store(Registry):
 
     # ---------------------------------------------------------------- writing
 
-    def _write(self, connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode]) -> None:
+    def write_changes(self, connection: Connection, changes: Iterable[Change], loaded: Mapping[str, Episode]) -> None:
         """Every change of a step or a batch in a handful of statements."""
         changes = list(changes)
         if not changes:

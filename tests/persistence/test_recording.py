@@ -239,7 +239,7 @@ def test_a_write_that_rests_on_an_older_reading_is_refused_whole(store):
     tell(store, pain(5), at=LATER)
     before = counts(store), documents(store, "P1")
     with pytest.raises(Outrun, match="P1-1"), store.database.writing() as connection:
-        store._write(connection, [change], {read.id: read})
+        store.write_changes(connection, [change], {read.id: read})
     assert (counts(store), documents(store, "P1")) == before
 
 
