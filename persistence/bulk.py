@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
 Binder = Callable[[Any], Any]
-Prepared = tuple[str, tuple[str, ...], tuple[tuple[int, Binder], ...]]
+Prepared = tuple[str, tuple[str, ...], dict[str, Any], tuple[tuple[int, Binder], ...]]
 
 
 def append(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]]) -> None:
@@ -30,8 +30,8 @@ def upsert(connection: Connection, model: type[SQLModel], rows: list[dict[str, A
 def _run(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any]], how: str) -> None:
     if not rows:
         return
-    statement, names, binders = _prepared(connection.dialect, model, tuple(rows[0]), how)
-    values = [[row[name] for name in names] for row in rows]
+    statement, names, usual, binders = _prepared(connection.dialect, model, tuple(rows[0]), how)
+    values = [[row[name] if name not in usual else usual[name] for name in names] for row in rows]
     for place, bind in binders:
         for each in values:
             each[place] = bind(each[place])
@@ -40,21 +40,22 @@ def _run(connection: Connection, model: type[SQLModel], rows: list[dict[str, Any
 
 @lru_cache(maxsize=128)
 def _prepared(dialect: Any, model: type[SQLModel], names: tuple[str, ...], how: str) -> Prepared:
-    """The statement in the driver's words, the columns in the order of its marks, and who turns a value into its."""
+    """The statement in the driver's words, the columns in the order of its marks, what stands in those that the rows
+    leave out, and who turns a value into the driver's."""
     target = model.__table__  # type: ignore[attr-defined]  # every table model has one
-    given = {name: target.c[name] for name in names}
     # Every mark is positional, whatever the driver's own way is.
     positional = type(dialect)(paramstyle="qmark" if dialect.name == "sqlite" else "format")
     compiled = _statement(dialect.name, target, names, how).compile(dialect=positional, column_keys=list(names))
     order = tuple(compiled.positiontup or ())
-    assert set(order) == set(names), f"{target.name}: {order}"
+    usual = {name: target.c[name].default.arg for name in order if name not in names}
     binders = []
     for place, name in enumerate(order):
-        bind = given[name].type.dialect_impl(dialect).bind_processor(dialect)
+        kind = target.c[name].type
+        bind = kind.dialect_impl(dialect).bind_processor(dialect)
         if bind is not None:
-            is_time = isinstance(getattr(given[name].type, "impl", given[name].type), Date | DateTime)
+            is_time = isinstance(getattr(kind, "impl", kind), Date | DateTime)
             binders.append((place, lru_cache(maxsize=4096)(bind) if is_time else bind))
-    return str(compiled), order, tuple(binders)
+    return str(compiled), order, usual, tuple(binders)
 
 
 def _statement(dialect: str, target: Any, names: tuple[str, ...], how: str) -> Insert:
