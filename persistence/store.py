@@ -387,7 +387,7 @@ def _updating(columns: tuple[str, ...]) -> Any:
     episodes = table(models.Episode)
     values: dict[str, Any] = {name: bindparam(name) for name in columns}
     # Lines that did not move it leave it there since when it was.
-    values["since"] = func.coalesce(bindparam("since"), episodes.c.since)
+    values["since"] = func.coalesce(bindparam("since", type_=episodes.c.since.type), episodes.c.since)
     return (
         update(episodes)
         .where(episodes.c.id == bindparam("b_id"), episodes.c.version == bindparam("b_version"))
