@@ -84,15 +84,15 @@ class Engine:
         """Fire everything due at or before `now` (strictly before `before`, if given), recorded at `now`."""
         _aware(now)
         limit = now if before is None else before - timedelta(microseconds=1)
-        profile, entries = self.profile(episode.profile), list[Entry]()
-        due = firing.next_due(episode, self.guideline, profile, limit)
+        profile, entries, known = self.profile(episode.profile), list[Entry](), firing.Known()
+        due = firing.next_due(episode, self.guideline, profile, limit, known)
         if due is None:
             return None
         # One copy for all that fires: nobody sees the episode between two firings.
         episode = episode.copy()
         while due is not None:
             entries.append(self._fire(episode, due, now))
-            due = firing.next_due(episode, self.guideline, profile, limit)
+            due = firing.next_due(episode, self.guideline, profile, limit, known)
         return Change(episode, tuple(entries))
 
     def _fire(self, episode: Episode, due: firing.Due, now: datetime) -> Entry:

@@ -263,6 +263,11 @@ _LISTS = (*_PARTS, "event_ids")
 _LATER = ("contacts", "set_aside")
 
 
+def altered(part: Any, **changes: Any) -> Any:
+    """The part with other values: dataclasses.replace, which asks each time anew what the fields are."""
+    return part.__class__(**{name: getattr(part, name) for name in _names(part.__class__)} | changes)
+
+
 def to_document(episode: Episode) -> dict[str, Any]:
     """The episode as JSON can hold it; from_document is its inverse."""
     document: dict[str, Any] = {}

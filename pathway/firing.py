@@ -16,10 +16,16 @@ from pathway.turn import Turn
 
 Due = tuple[datetime, Timer | Task]
 """Something that is due, and the instant at which it falls due."""
+Known = dict[int, tuple[Task, datetime | None]]
+"""The next moment of tasks by their identity, each with its task, which so lives as long as the entry."""
 
 
-def due_things(episode: Episode, guideline: Guideline, profile: Profile) -> Iterator[Due]:
-    """Everything that has a next moment, in no order. A timer that is held has none."""
+def due_things(episode: Episode, guideline: Guideline, profile: Profile, known: Known) -> Iterator[Due]:
+    """Everything that has a next moment, in no order. A timer that is held has none.
+
+    `known` is looked up and filled: a task that is the same object has the same moment, and most stay the same
+    while others fire.
+    """
     fire_time, zone = profile["fire_time"], episode.zone
     for timer in episode.timers:
         if timer.status == "pending" or (
@@ -28,14 +34,16 @@ def due_things(episode: Episode, guideline: Guideline, profile: Profile) -> Iter
             yield fire_instant(timer.due, fire_time, zone), timer
     for task in episode.tasks:
         if task.status == "open":
-            moment = next_reminder(task, guideline, profile, zone)
+            if id(task) not in known:
+                known[id(task)] = task, next_reminder(task, guideline, profile, zone)
+            moment = known[id(task)][1]
             if moment is not None:
                 yield moment, task
 
 
-def next_due(episode: Episode, guideline: Guideline, profile: Profile, now: datetime) -> Due | None:
+def next_due(episode: Episode, guideline: Guideline, profile: Profile, now: datetime, known: Known) -> Due | None:
     """The first thing to do at `now`: timers before reminders, each by the moment they fell due."""
-    ready = [due for due in due_things(episode, guideline, profile) if due[0] <= now]
+    ready = [due for due in due_things(episode, guideline, profile, known) if due[0] <= now]
     if len(ready) < 2:
         return ready[0] if ready else None
 
@@ -50,7 +58,7 @@ def next_due(episode: Episode, guideline: Guideline, profile: Profile, now: date
 
 def next_wake(episode: Episode, guideline: Guideline, profile: Profile) -> datetime | None:
     """The next instant at which the episode has something to do; None when only a person can move it."""
-    return min((moment for moment, _thing in due_things(episode, guideline, profile)), default=None)
+    return min((moment for moment, _thing in due_things(episode, guideline, profile, {})), default=None)
 
 
 # ---------------------------------------------------------------- the calendar of a task's reminders

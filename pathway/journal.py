@@ -59,8 +59,14 @@ _PLAIN = frozenset({str, int, float, bool})
 
 def plain(value: Any) -> Any:
     """The value as JSON can hold it: dates as ISO text, tuples as lists, mappings copied."""
-    if value is None or type(value) in _PLAIN:
+    kind = type(value)
+    if value is None or kind in _PLAIN:
         return value
+    # The two that come most; what only behaves like them is asked for below.
+    if kind is dict:
+        return {str(key): plain(item) for key, item in value.items()}
+    if kind is list:
+        return [plain(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from pathway.calendar import add_months, local_date
-from pathway.episode import Episode, Flag, Referral, Task, Timer
+from pathway.episode import Episode, Flag, Referral, Task, Timer, altered
 from pathway.guideline import Guideline, Profile, TaskRule, TimerRule
 from pathway.journal import Entry, Refusal, Step, plain
 
@@ -102,7 +102,7 @@ class Turn:
 
     def replace_task(self, task: Task, **changes: Any) -> None:
         at = self.episode.tasks.index(task)
-        self.episode.tasks[at] = replace(task, **changes)
+        self.episode.tasks[at] = altered(task, **changes)
 
     def close_task(self, code: str, how: str, why: str = "") -> None:
         task = self.episode.open_task(code)
@@ -156,7 +156,7 @@ class Turn:
 
     def replace_timer(self, timer: Timer, **changes: Any) -> None:
         at = self.episode.timers.index(timer)
-        self.episode.timers[at] = replace(timer, **changes)
+        self.episode.timers[at] = altered(timer, **changes)
 
     def cancel_timer(self, code: str, why: str) -> None:
         timer = self.episode.waiting_timer(code)

@@ -15,6 +15,7 @@ from pathway.errors import ClockWentBack, NoSuchPatient, Outrun
 from pathway.journal import Entry, Step
 from persistence import models
 from persistence.bulk import append, upsert
+from persistence.collector import paused_collector
 from persistence.database import Database, in_turn
 from persistence.intake import write_intake
 from persistence.journal import FIRST, entry_of, row_of
@@ -194,6 +195,7 @@ class Store(Registry):
 
     # ---------------------------------------------------------------- settling
 
+    @paused_collector()
     def settle(self, now: datetime, limit: int = 200) -> Settled:
         """Fire what is due in one batch of episodes, oldest first, in one transaction.
 

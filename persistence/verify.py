@@ -19,6 +19,7 @@ from pathway.engine import Change
 from pathway.episode import Episode, registered_as
 from pathway.journal import Entry
 from persistence import models
+from persistence.collector import paused_collector
 from persistence.journal import FIRST, INTAKE, entry_of, line_hash
 from persistence.merges import astray, places_of
 from persistence.rows import (
@@ -62,12 +63,13 @@ def verify(store: Store, on_episode: Callable[[], None] | None = None) -> Verifi
     found = Verified()
     last = ""
     while page := _page(store, last):
-        for episode in page:
-            found.episodes += 1
-            found.lines += len(episode.lines)
-            _note(found, partial(_check, store, episode))
-            if on_episode:
-                on_episode()
+        with paused_collector():
+            for episode in page:
+                found.episodes += 1
+                found.lines += len(episode.lines)
+                _note(found, partial(_check, store, episode))
+                if on_episode:
+                    on_episode()
         last = page[-1].row.id
     _note(found, partial(_check_intake, store, found))
     found.problems += _orphans(store)
