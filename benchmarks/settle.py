@@ -160,9 +160,11 @@ def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]
         for what, run in runs.items()
     ]
     show("Settle, against raw SQL that writes the same rows", columns, rows)
-    best = max(rate.values())
-    ways = [(what, run["fired"] / run["seconds"], best * run["seconds"] / run["fired"]) for what, run in others.items()]
-    show("The ways others would take", ("", "timers/s", "times slower than ours"), ways)
+    largest = [rate[what] for what in runs if what.startswith("SQLite")][-1]
+    ways = [
+        (what, run["fired"] / run["seconds"], largest * run["seconds"] / run["fired"]) for what, run in others.items()
+    ]
+    show("The ways others would take", ("", "timers/s", "times slower than our largest"), ways)
     sizes = [run for what, run in runs.items() if what.startswith("SQLite")]
     first, last = sizes[0], sizes[-1]
     growth = (last["processor"] / last["fired"]) / (first["processor"] / first["fired"])
