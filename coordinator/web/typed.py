@@ -1,4 +1,4 @@
-"""Days as people type them: 03-Mar-2026, 03/03/2026, or +14 for a fortnight from today."""
+"""What people type, read: days such as 03-Mar-2026, 03/03/2026, or +14 for a fortnight from today; pages of a list."""
 
 import re
 from datetime import date, timedelta
@@ -25,3 +25,8 @@ def typed_day(text: str, today: date) -> date | str:
     if abs(found - today) > LONGEST:
         return _("%(day)s is more than ten years away.", day=show_date(found))
     return found
+
+
+def page_number(text: str) -> int:
+    """The page of a list that an address names, counted from 1; the first where it names none."""
+    return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from coordinator.web.text import _
+from coordinator.web.typed import page_number
 from pathway.guideline import Guideline
 from persistence.work_page import SIZES, TABS, View
 
@@ -102,7 +103,7 @@ def filters_of(asked: Mapping[str, str], guideline: Guideline) -> Filters:
         red=asked.get("red", "") == "1",
         q=asked.get("q", "").strip()[:200],
         size=int(size),
-        page=max(1, int(page)) if page.isdigit() and len(page) < 7 else 1,
+        page=page_number(page),
         odd=tuple(odd),
     )
 

@@ -52,6 +52,9 @@ def test_the_list_shows_the_likely_ones_first_with_why_and_counts_the_others(coo
     assert "the site is the wrist" in seen(coordinator.get("/candidates?kind=osteoporotic"))
     assert "No fracture of this kind waits" in seen(coordinator.get("/candidates?kind=elsewhere"))
     assert "after the last" in seen(coordinator.get("/candidates?page=9"))
+    # A sign that looks like a digit and is no number names no page.
+    for none in ("²", "", "-1", "x"):
+        assert "KNAPWEED" in seen(coordinator.get("/candidates", params={"page": none}))
 
 
 def test_the_list_has_pages(coordinator, store, monkeypatch):

@@ -10,6 +10,7 @@ from coordinator.web.ahead import leaving, looking, passing
 from coordinator.web.desk import Desk
 from coordinator.web.doors import Forbidden, needs
 from coordinator.web.text import _, counted
+from coordinator.web.typed import page_number
 from pathway.calendar import show_date
 from persistence.forecast import by_rule, coming
 from persistence.registry import Registry
@@ -52,7 +53,7 @@ def ahead_list(desk: Desk = needs(May.LOOK_AHEAD)) -> Response:
     """Who stands behind a number: the patients, with what comes for each."""
     asked = looking.asked_of(desk)
     page = desk.request.query_params.get("page", "1")
-    number = max(1, int(page)) if page.isdigit() and len(page) < 7 else 1
+    number = page_number(page)
     found = coming(desk.store, asked.span, page=number, size=SIZE)
     return desk.page(
         "ahead_list.html",

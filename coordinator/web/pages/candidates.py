@@ -19,6 +19,7 @@ from coordinator.web.patient.outlook import outlook
 from coordinator.web.patient.questions import Answers, Question, blank, read
 from coordinator.web.patient.questions import Form as Asked
 from coordinator.web.text import _
+from coordinator.web.typed import page_number
 from pathway.calendar import show_date
 from pathway.engine import Case
 from pathway.errors import NoSuchPatient
@@ -35,7 +36,7 @@ def candidates(kind: str = "", page: str = "1", desk: Desk = needs(May.RECORD)) 
     """The most likely kind that has any, unless the address names another."""
     counts = waiting.counts(desk.store)
     shown = kind if kind in KINDS else next((each for each in KINDS if counts[each]), KINDS[0])
-    number = max(1, int(page)) if page.isdigit() and len(page) < 7 else 1
+    number = page_number(page)
     words = kind_words()
     return desk.page(
         "candidates.html",

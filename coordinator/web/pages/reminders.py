@@ -14,7 +14,7 @@ from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
 from coordinator.web.messages import preview, words
 from coordinator.web.text import _
-from coordinator.web.typed import typed_day
+from coordinator.web.typed import page_number, typed_day
 from coordinator.wiring import open_channels, open_site
 from pathway.calendar import fire_instant
 from persistence.accounts import Accounts
@@ -52,7 +52,7 @@ def reminders(desk: Desk = needs(May.SEE_MESSAGES)) -> Response:
         since=since,
     )
     page = asked.get("page", "1")
-    number = max(1, int(page)) if page.isdigit() and len(page) < 7 else 1
+    number = page_number(page)
     found = outbox_page(desk.store, view, page=number, size=SIZE)
     known = words.outcomes()
     return desk.page(
