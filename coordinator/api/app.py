@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from coordinator.api.document import document
 from coordinator.api.limiting import Bounded, RateLimit
+from coordinator.api.mounted import mounted_app
 from coordinator.api.problems import handle_problems
 from coordinator.api.routes import ROUTERS
 from coordinator.web.house import House
@@ -15,17 +16,9 @@ PLACE = "/api/v1"
 
 def create_api(house: House) -> FastAPI:
     """Over the same store, settings and clock as the screens."""
-    app = FastAPI(
-        title="Clinical pathway engine",
-        openapi_url="/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        root_path_in_servers=False,
-        redirect_slashes=False,
-    )
-    app.state.house = house
+    limit = RateLimit(house.settings.api_per_minute)
+    app = mounted_app(house, limit, title="Clinical pathway engine", openapi_url="/openapi.json")
     app.state.routers = ROUTERS
-    app.state.limit = RateLimit(house.settings.api_per_minute)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Bounded)

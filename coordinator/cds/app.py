@@ -8,6 +8,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
 
 from coordinator.api.limiting import Bounded, RateLimit
+from coordinator.api.mounted import mounted_app
 from coordinator.api.problems import MEDIA_TYPE, Problem, handle_problems
 from coordinator.cds.callers import Callers
 from coordinator.cds.calls import HOOK, Call, call_of, feedback_of
@@ -28,15 +29,7 @@ router = APIRouter()
 
 
 def create_cds(house: House, limit: RateLimit) -> FastAPI:
-    app = FastAPI(
-        title="CDS Hooks",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        root_path_in_servers=False,
-        redirect_slashes=False,
-    )
-    app.state.house, app.state.limit = house, limit
+    app = mounted_app(house, limit, title="CDS Hooks")
     app.state.callers = Callers(house.settings.cds_issuers)
     # What is possible at an address, for the answer to a method that is not.
     app.state.routers = (router,)

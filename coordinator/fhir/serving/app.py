@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from coordinator.api.door import Caller, needs
 from coordinator.api.limiting import RateLimit
+from coordinator.api.mounted import mounted_app
 from coordinator.fhir.out.elements import TAG, Json, instant
 from coordinator.fhir.out.record import TYPES, resources
 from coordinator.fhir.serving.asking import Asked, read_search
@@ -40,15 +41,7 @@ router = APIRouter()
 
 def create_fhir(house: House, limit: RateLimit) -> FastAPI:
     """Over the same store, settings, clock and rate limit as the API."""
-    app = FastAPI(
-        title="FHIR R4",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        root_path_in_servers=False,
-        redirect_slashes=False,
-    )
-    app.state.house, app.state.limit = house, limit
+    app = mounted_app(house, limit, title="FHIR R4")
     app.include_router(router)
     handle_problems(app)
     return app
