@@ -1,17 +1,16 @@
 """What the screens take, and what each asks of the database, at 50 000 episodes against 5 000 in the same run.
 
 A few hundred demo patients go through the real engine; their rows are then copied under new ids until the house is
-full, so that what is due, overdue, red or closed keeps its share. Only the ratio of the two means anything.
+full, so that what is due, overdue, red or closed keeps its share. Every few copies get coordinators of their own: in a
+house a hundred times as large nobody looks after a hundred times as many patients. Only the ratio of the two means
+anything.
 """
 
 import argparse
-import json
-import platform
 import re
 import sqlite3
-import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from benchmarks.measure import show, write
 from coordinator.demo_cohort import build
 from coordinator.settings import Settings
 from coordinator.web.app import create_app
@@ -29,25 +29,39 @@ from coordinator.web.house import House
 from coordinator.web.passwords import hash_password
 from pathway.checking import load_guideline
 from pathway.engine import Engine
+from pathway.preview import preview
 from persistence import models
 from persistence.accounts import Accounts
 from persistence.audit import Asked, journal_page
 from persistence.board import board
 from persistence.changes import changed_since
 from persistence.database import Database
+from persistence.episodes_where import Which, episodes_where
+from persistence.forecast import Span, coming, loads
 from persistence.moved import reached, rules_fired, stays, that_reached
+from persistence.outbox_page import OutboxView, outbox_page
+from persistence.registry import table
 from persistence.search import search
 from persistence.store import Store
 from persistence.why_listed import why_listed
 from persistence.work_page import View, work_page
+from scheduler.census import census
 from scheduler.freshness import freshness
 
 NOW = datetime(2026, 3, 16, 7, 30, tzinfo=UTC)
 DEMO = 300
 HOUSES = (5_000, 50_000)
-RUNS = 7
-OWNER = "A. Okafor (demo)"
+# Runs of each read, after a first; of a slow one as many as fit into so many seconds.
+RUNS, PATIENCE = 7, 15
+PERSON = "A. Okafor (demo)"
+# So many copies of the demo have the same coordinators: some five hundred patients for each.
+TEAM = 5
+OWNER = f"{PERSON} 0"
 MONTH = timedelta(days=30)
+# Journal lines as old as that carry no text in the copies: no list reads it, and it would fill the disk.
+NEWS = timedelta(days=7)
+# What an old message of the demo came to, said of twenty.
+CAME_TO = ("suppressed", "too_late", "failed", *("delivered",) * 5)
 # Rows that belong to a patient, each after what it refers to; the rest of a house does not grow with its patients.
 COPIED = [
     "patient",
@@ -66,6 +80,22 @@ COPIED = [
     "viewing",
 ]
 RENAMED = {"patient_id", "episode_id", "reminder_key", "key"}
+RENAMED_ID = ("patient", "episode", "concern")
+NUMBERED = ("delivery", "viewing")
+SHORT_STEP, SHORT_EFFECTS = '{"event":"x","kind":"x"}', '{"effects":[]}'
+
+
+def some_patient(store: Store) -> str:
+    """One of the first copy, whose journals are whole."""
+    people = table(models.Patient)
+    with store.database.reading() as connection:
+        return str(connection.scalar(select(people.c.id).where(people.c.id >= "c0.").order_by(people.c.id).limit(1)))
+
+
+def previewed(store: Store) -> Any:
+    case = store.case(some_patient(store))
+    return [list(preview(store.engine, episode, NOW + MONTH, NOW)) for episode in case.episodes]
+
 
 Read = Callable[[Store], Any]
 READS: dict[str, Read] = {
@@ -76,16 +106,25 @@ READS: dict[str, Read] = {
     "Overdue in one state": lambda store: work_page(store, NOW, View("overdue", state="REASSESSMENT")),
     "All open work": lambda store: work_page(store, NOW, View("all")),
     "Find 'bir'": lambda store: search(store, "bir"),
-    "Find a number": lambda store: search(store, "c7.9990"),
+    "Find a number": lambda store: search(store, some_patient(store)),
     "Board": lambda store: board(store, NOW),
+    "Red flags behind a number": lambda store: episodes_where(store, NOW, Which(open_only=True, red=True)),
     "Rules fired in 30 days": lambda store: rules_fired(store, NOW - MONTH),
     "Reached each step": reached,
     "Who reached a step": lambda store: that_reached(store, "SURGICAL_REFERRAL"),
     "Time in state": lambda store: stays(store, NOW),
+    "Census": lambda store: census(store, NOW),
+    "30 days ahead": lambda store: loads(store, Span(NOW.date(), (NOW + MONTH).date())),
+    "30 days ahead, one owner": lambda store: loads(store, Span(NOW.date(), (NOW + MONTH).date(), (OWNER,))),
+    "A day ahead, one owner": lambda store: coming(store, Span(NOW.date(), NOW.date(), (OWNER,))),
+    "Reminders that wait": lambda store: outbox_page(store, OutboxView()),
+    "Reminders of one patient": lambda store: outbox_page(store, OutboxView("sent", q=some_patient(store))),
     "Journal, first page": lambda store: journal_page(store, Asked()),
     "Journal, one kind": lambda store: journal_page(store, Asked(kind="observe")),
-    "Changes in the last day": lambda store: changed_since(store.database, NOW - timedelta(days=1), but_by=OWNER),
+    "Changes in the last day": lambda store: changed_since(store.database, NOW - timedelta(days=1), but_by=PERSON),
+    "Changes in the last hour": lambda store: changed_since(store.database, NOW - timedelta(hours=1), but_by=PERSON),
     "Why on the list": lambda store: why_listed(store, some_patient(store), NOW, View()),
+    "Preview of 30 days": previewed,
     "Freshness": lambda store: freshness(store, NOW),
 }
 
@@ -95,6 +134,9 @@ PAGES = {
     "Page: patient": "/patient/{patient}",
     "Page: find": "/find?q=bir",
     "Page: board": "/board",
+    "Page: pathway": "/pathway",
+    "Page: cohort": "/cohort",
+    "Page: census": "/census",
     "Page: reminders": "/reminders",
     "Page: time machine": "/ahead",
 }
@@ -104,22 +146,32 @@ BYTES = "bytes of the first load"
 ADDRESS, PASSWORD = "http://testserver", "made up for the benchmark"
 
 
-def some_patient(store: Store) -> str:
-    with store.database.reading() as connection:
-        return str(connection.scalar(select(models.Patient.id).limit(1)))
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--episodes", type=int, nargs=2, default=HOUSES, metavar=("SMALL", "LARGE"))
-    sizes = arguments.parse_args().episodes
+    arguments.add_argument("--houses", type=Path, help="keep the filled houses there, and take those that are there")
+    arguments.add_argument("--smoke", action="store_true", help="as small as can be; nothing is written")
+    asked = arguments.parse_args()
+    patients, sizes, runs = (9, (9, 20), 1) if asked.smoke else (DEMO, tuple(asked.episodes), RUNS)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        demo = opened(folder / "demo.db")
-        build(demo, now=NOW, patients=DEMO)
-        demo.database.close()
-        small, large = (measured(folder, size) for size in sizes)
-    report(sizes, small, large)
+        folder = asked.houses or Path(name)
+        houses = [house(folder, patients, size) for size in sizes]
+        small, large = (measured(file, runs) for file in houses)
+    report(sizes, small, large, smoke=asked.smoke)
+
+
+def house(folder: Path, patients: int, episodes: int) -> Path:
+    """The file of a house of that size, filled if it is not there."""
+    demo, file = folder / f"demo-{patients}.db", folder / f"{episodes}.db"
+    if not demo.exists():
+        store = opened(demo)
+        build(store, now=NOW, patients=patients)
+        store.database.close()
+        send_old_messages(demo)
+    if not file.exists():
+        opened(file).database.close()
+        fill(file, demo, episodes)
+    return file
 
 
 def opened(file: Path) -> Store:
@@ -128,19 +180,15 @@ def opened(file: Path) -> Store:
     return Store(database, Engine(load_guideline()))
 
 
-def measured(folder: Path, episodes: int) -> dict[str, float]:
-    """Milliseconds of each read in a house of that size."""
-    file = folder / f"{episodes}.db"
-    opened(file).database.close()
-    fill(file, folder / "demo.db", episodes)
+def measured(file: Path, runs: int) -> dict[str, float]:
+    """Milliseconds of each read in a house."""
     store = opened(file)
-    found = {name: milliseconds(partial(read, store)) for name, read in READS.items()}
+    found = {name: milliseconds(partial(read, store), runs) for name, read in READS.items()}
     with signed_in(store) as browser:
         for name, path in PAGES.items():
-            found[name] = milliseconds(partial(shown, browser, path.format(patient=some_patient(store))))
+            found[name] = milliseconds(partial(shown, browser, path.format(patient=some_patient(store))), runs)
         found[BYTES] = first_load(browser)
     store.database.close()
-    file.unlink()
     return found
 
 
@@ -173,80 +221,91 @@ def carried(browser: TestClient, path: str) -> int:
         return sum(len(part) for part in answer.iter_raw())
 
 
-def fill(file: Path, demo: Path, episodes: int) -> None:
-    """Copies of the demo's rows until there are that many episodes, the last copy a part of it."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("ATTACH ? AS demo", (str(demo),))
-    connection.execute("CREATE TEMP TABLE chosen AS SELECT patient_id AS id FROM demo.episode")
-    there = 0
-    while there < episodes:
-        wanted = episodes - there
-        connection.execute("BEGIN")
-        connection.execute("DELETE FROM chosen")
-        connection.execute("INSERT INTO chosen SELECT DISTINCT patient_id FROM demo.episode LIMIT ?", (wanted,))
-        for name in COPIED:
-            copy(connection, name, f"c{there}.")
-        connection.execute("COMMIT")
-        there = connection.execute("SELECT count(*) FROM main.episode").fetchone()[0]
+def send_old_messages(demo: Path) -> None:
+    """Nobody is told anything in the demo: what fell due before yesterday gets an outcome, as in a house at work."""
+    yesterday = (NOW - timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    outcomes = " ".join(f"WHEN {number} THEN '{outcome}'" for number, outcome in enumerate(CAME_TO))
+    connection = sqlite3.connect(demo)
+    connection.execute(
+        f"UPDATE reminder SET outcome = CASE rowid % 20 {outcomes} ELSE 'sent' END, settled_at = fired_at, attempts = 1"
+        " WHERE fired_at < ?",
+        (yesterday,),
+    )
+    connection.commit()
     connection.close()
 
 
-def copy(connection: sqlite3.Connection, name: str, prefix: str) -> None:
+def fill(file: Path, demo: Path, episodes: int) -> None:
+    """Whole copies of the demo, as many as come nearest to that many episodes; indexes are made when all is there."""
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=OFF")
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("ATTACH ? AS demo", (str(demo),))
+    own = connection.execute("SELECT count(*) FROM demo.episode").fetchone()[0]
+    indexes = connection.execute("SELECT name, sql FROM main.sqlite_master WHERE type = 'index' AND sql NOTNULL")
+    made = indexes.fetchall()
+    for name, _sql in made:
+        connection.execute(f"DROP INDEX main.{name}")
+    connection.execute("BEGIN")
+    for number in range(max(1, round(episodes / own))):
+        for name in COPIED:
+            copy(connection, name, number)
+    connection.execute("COMMIT")
+    for _name, sql in made:
+        connection.execute(sql)
+    connection.close()
+
+
+def copy(connection: sqlite3.Connection, name: str, number: int) -> None:
     columns = [column.name for column in models.SQLModel.metadata.tables[name].columns]
-    numbered = name in ("delivery", "viewing", "concern")
-    kept = [column for column in columns if not (numbered and column == "id")]
-    renamed = RENAMED | ({"id"} if name in ("patient", "episode") else set())
-    values = [f"'{prefix}' || {column}" if column in renamed else column for column in kept]
-    connection.execute(
-        f"INSERT INTO main.{name} ({', '.join(kept)}) SELECT {', '.join(values)} FROM demo.{name} {whose(name)}"
-    )
+    kept = [column for column in columns if not (name in NUMBERED and column == "id")]
+    values = [copied(name, column, number) for column in kept]
+    connection.execute(f"INSERT INTO main.{name} ({', '.join(kept)}) SELECT {', '.join(values)} FROM demo.{name}")
 
 
-def whose(name: str) -> str:
-    """Rows of the chosen patients."""
-    of_them = "IN (SELECT id FROM demo.episode WHERE patient_id IN (SELECT id FROM chosen))"
-    if name == "patient":
-        return "WHERE id IN (SELECT id FROM chosen)"
-    if name in ("episode", "concern", "viewing"):
-        return "WHERE patient_id IN (SELECT id FROM chosen)"
-    if name == "delivery":
-        return f"WHERE reminder_key IN (SELECT key FROM demo.reminder WHERE episode_id {of_them})"
-    return f"WHERE episode_id {of_them}"
+def copied(name: str, column: str, number: int) -> str:
+    """The value of a column in that copy, in SQL. The first copy is whole; the later ones are shorter than life."""
+    if column in RENAMED or (column == "id" and name in RENAMED_ID):
+        return f"'c{number}.' || {column}"
+    if column == "owner":
+        return f"{column} || ' {number // TEAM}'"
+    if number and name == "entry" and column in ("hash", "previous_hash"):
+        return f"substr({column}, 1, 8)"
+    if number and name == "entry" and column in ("step", "effects"):
+        since = (NOW - NEWS).strftime("%Y-%m-%d %H:%M:%S.%f")
+        short = SHORT_STEP if column == "step" else SHORT_EFFECTS
+        return f"CASE WHEN recorded_at > '{since}' THEN {column} ELSE '{short}' END"
+    if number and column == "document":
+        # As long as what a page of the file has of a whole one, the rest of which lies elsewhere.
+        return f"substr({column}, 1, 2000)"
+    return column
 
 
-def milliseconds(read: Callable[[], Any]) -> float:
+def milliseconds(read: Callable[[], Any], runs: int = RUNS) -> float:
     """Of the processor, which other programs of the machine do not lengthen: the median of some runs after a first."""
     read()
-    taken = []
-    for _ in range(RUNS):
+    taken: list[float] = []
+    while len(taken) < runs and sum(taken) < 1000 * PATIENCE:
         begun = process_time()
         read()
         taken.append(1000 * (process_time() - begun))
     return median(taken)
 
 
-def report(sizes: tuple[int, int], small: dict[str, float], large: dict[str, float]) -> None:
+def report(sizes: Sequence[int], small: dict[str, float], large: dict[str, float], *, smoke: bool) -> None:
     carried = round(max(small.pop(BYTES), large.pop(BYTES)))
     print(f"First load of Today: {carried} bytes over the wire")
-    print(f"{'':<34}{sizes[0]:>10} {sizes[1]:>10}   ratio   (milliseconds)")
-    for name, before in small.items():
-        print(f"{name:<34}{before:>10.1f} {large[name]:>10.1f} {large[name] / before:>7.1f}")
+    rows = [
+        (name, f"{before:.1f}", f"{large[name]:.1f}", f"{large[name] / before:.1f}") for name, before in small.items()
+    ]
+    show("Reads, in milliseconds of the processor", ("", str(sizes[0]), str(sizes[1]), "ratio"), rows)
     found = {
         "workload": f"reads of the screens, processor time, SQLite, {sizes[1]} episodes against {sizes[0]}",
         "times_as_long": {name: round(large[name] / before, 1) for name, before in small.items()},
         "milliseconds": {name: [round(before, 1), round(large[name], 1)] for name, before in small.items()},
         "first_load_bytes": carried,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
-        "commit": _commit(),
     }
-    Path(__file__).with_name("results").joinpath("screens.json").write_text(json.dumps(found, indent=2) + "\n")
-
-
-def _commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    write("screens", found, smoke=smoke)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,13 @@ RESULTS = ROOT / "benchmarks" / "results"
 WORKLOADS = sorted(
     file.stem for file in (ROOT / "benchmarks").glob("*.py") if "def main()" in file.read_text(encoding="utf-8")
 )
-# Takes minutes at its smallest, because it fills a house with patients first.
-LONG = ("screens",)
 
 
 def results() -> dict[str, str]:
     return {file.name: file.read_text(encoding="utf-8") for file in RESULTS.iterdir()}
 
 
-@pytest.mark.parametrize("workload", [name for name in WORKLOADS if name not in LONG])
+@pytest.mark.parametrize("workload", WORKLOADS)
 def test_it_runs_and_leaves_the_figures_of_record_alone(workload):
     before = results()
     command = [sys.executable, "-m", f"benchmarks.{workload}", "--smoke"]
@@ -31,5 +29,4 @@ def test_it_runs_and_leaves_the_figures_of_record_alone(workload):
 
 
 def test_every_workload_is_known():
-    assert set(LONG) < set(WORKLOADS)
-    assert len(WORKLOADS) > len(LONG) + 3
+    assert len(WORKLOADS) > 4
