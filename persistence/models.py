@@ -115,6 +115,16 @@ class Entry(SQLModel, table=True):
     hash: str
 
 
+class Seal(SQLModel, table=True):
+    """An episode whose journal was replayed and agreed with all that was made of it. `digest` is of every byte that was
+    compared and of the program that compared it: while it is the same, a replay would find the same again."""
+
+    __tablename__ = "seal"
+    episode_id: str = Field(primary_key=True)
+    digest: str
+    agreed_at: datetime = Field(sa_column=instant())
+
+
 class Timer(SQLModel, table=True):
     __tablename__ = "timer"
     __table_args__ = (if_waiting("ix_timer_ahead", "due", "code", "status", "episode_id"),)

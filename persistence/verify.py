@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlmodel import SQLModel
 
 from pathway.engine import Change
 from pathway.episode import Episode, registered_as
@@ -33,6 +32,7 @@ from persistence.rows import (
     timer_row,
     told,
 )
+from persistence.seals import COMPARED, digests, program, seal, sealed
 from persistence.store import Store, table
 
 PAGE = 100
@@ -42,10 +42,14 @@ OF_THE_HOUSE = ("SET_ASIDE",)
 
 @dataclass
 class Verified:
-    """How much was read, and at most one problem per episode, each one sentence."""
+    """How much was read, and at most one problem per episode, each one sentence.
+
+    `unchanged`: episodes that are byte for byte as they were when they last agreed.
+    """
 
     episodes: int = 0
     lines: int = 0
+    unchanged: int = 0
     problems: list[str] = field(default_factory=list)
 
     def line(self) -> str:
@@ -53,28 +57,50 @@ class Verified:
             return f"{len(self.problems)} differences in {self.episodes} episodes"
         return f"all {self.episodes} episodes agree"
 
+    def how(self) -> str:
+        replayed = self.episodes - self.unchanged
+        return f"{replayed} replayed, {self.unchanged} unchanged to the byte since they last agreed"
+
 
 class _Differs(Exception):
     """The first difference of an episode, as a sentence."""
 
 
-def verify(store: Store, on_episode: Callable[[], None] | None = None) -> Verified:
-    """Compare every journal with everything that was made of it; `on_episode` is called after each."""
+def verify(
+    store: Store, on_episode: Callable[[], None] | None = None, *, at: datetime | None = None, whole: bool = False
+) -> Verified:
+    """Compare every journal with everything that was made of it; `on_episode` is called after each.
+
+    `at`: the instant of the look, under which what agrees is sealed (persistence/seals.py). What is sealed and
+    unchanged is then not replayed, unless the `whole` is asked for. Without an instant, everything is replayed.
+    """
     found = Verified()
-    last = ""
-    while page := _page(store, last):
+    last, under = "", program(store.engine)
+    while page := _page(store, under, last, skip=at is not None and not whole):
         with paused_collector():
-            for episode in page:
-                found.episodes += 1
-                found.lines += len(episode.lines)
-                _note(found, partial(_check, store, episode))
-                if on_episode:
-                    on_episode()
-        last = page[-1].row.id
+            agreed = _compared(store, page, found, on_episode)
+        if at is not None and agreed:
+            seal(store.database, agreed, at)
+        last = page.last
     _note(found, partial(_check_intake, store, found))
     found.problems += _orphans(store)
     found.problems += astray(store)
     return found
+
+
+def _compared(store: Store, page: "_Page", found: Verified, on_episode: Callable[[], None] | None) -> Mapping[str, str]:
+    """The digests of those of a page that were replayed and agree."""
+    agreed = {}
+    for name, stored in page.episodes.items():
+        found.episodes += 1
+        if stored is None:
+            found.unchanged += 1
+        elif _note(found, partial(_check, store, stored)):
+            agreed[name] = page.digests[name]
+        if on_episode:
+            on_episode()
+    found.lines += page.lines
+    return agreed
 
 
 def verify_episode(store: Store, name: str) -> Verified:
@@ -83,17 +109,19 @@ def verify_episode(store: Store, name: str) -> Verified:
     if name == INTAKE:
         _note(found, partial(_check_intake, store, found))
         return found
-    for stored in _page(store, "", only=name):
-        found.episodes, found.lines = 1, len(stored.lines)
-        _note(found, partial(_check, store, stored))
+    if page := _page(store, program(store.engine), "", only=name):
+        _compared(store, page, found, None)
     return found
 
 
-def _note(found: Verified, check: Callable[[], None]) -> None:
+def _note(found: Verified, check: Callable[[], None]) -> bool:
+    """Whether all agreed."""
     try:
         check()
     except _Differs as difference:
         found.problems.append(str(difference))
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- reading
@@ -110,32 +138,46 @@ class _Stored:
     place: tuple[str, int]
 
 
-PARTS: tuple[type[SQLModel], ...] = (
-    models.Timer,
-    models.Task,
-    models.Referral,
-    models.Alert,
-    models.Contact,
-    models.LookAgain,
-    models.Move,
-    models.Reminder,
-)
+PARTS = [model for model in COMPARED if model is not models.Entry]
 
 
-def _page(store: Store, after: str, only: str | None = None) -> list[_Stored]:
-    episodes, entries = table(models.Episode), table(models.Entry)
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Episodes that follow one another; None stands for one that is sealed and unchanged. `lines`: of all of them."""
+
+    episodes: Mapping[str, _Stored | None]
+    digests: Mapping[str, str]
+    lines: int
+    last: str
+
+
+def _page(store: Store, under: str, after: str, *, only: str | None = None, skip: bool = False) -> _Page | None:
+    """The next page in the order of ids, or the one episode; None where there is nobody."""
+    episodes = table(models.Episode)
     with store.database.snapshot() as connection:
         wanted = episodes.c.id > after if only is None else episodes.c.id == only
-        query = select(episodes).where(wanted).order_by(episodes.c.id).limit(PAGE)
-        rows = connection.execute(query).all()
-        ids = [row.id for row in rows]
-        lines = _by_episode(connection, entries, ids, entries.c.seq)
-        parts = {model.__tablename__: _by_episode(connection, table(model), ids) for model in PARTS}
-        places = places_of(connection, ids)
-    return [
-        _Stored(row, lines[row.id], {str(name): found[row.id] for name, found in parts.items()}, places[row.id])
+        query = select(episodes.c.id, episodes.c.version).where(wanted).order_by(episodes.c.id).limit(PAGE)
+        versions: dict[str, int] = {row.id: row.version for row in connection.execute(query)}
+        if not versions:
+            return None
+        ids = list(versions)
+        found = digests(connection, under, ids)
+        known = sealed(connection, ids) if skip else {}
+        read = _read(connection, [name for name in ids if known.get(name) != found[name]])
+        lines = sum(len(read[name].lines) if name in read else versions[name] for name in ids)
+        return _Page({name: read.get(name) for name in ids}, found, lines, ids[-1])
+
+
+def _read(connection: Connection, ids: Sequence[str]) -> dict[str, _Stored]:
+    episodes, entries = table(models.Episode), table(models.Entry)
+    rows = connection.execute(select(episodes).where(episodes.c.id.in_(ids))).all()
+    lines = _by_episode(connection, entries, ids, entries.c.seq)
+    parts = {str(model.__tablename__): _by_episode(connection, table(model), ids) for model in PARTS}
+    places = places_of(connection, ids)
+    return {
+        row.id: _Stored(row, lines[row.id], {name: found[row.id] for name, found in parts.items()}, places[row.id])
         for row in rows
-    ]
+    }
 
 
 def _by_episode(connection: Connection, target: Any, ids: Sequence[str], *order: Any) -> dict[str, list[Any]]:

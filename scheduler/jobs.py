@@ -116,10 +116,16 @@ def _census_report(found: Census) -> dict[str, object]:
 
 
 def run_verify(
-    store: Store, now: datetime, *, zone: str = "UTC", on_episode: Callable[[], None] | None = None
+    store: Store,
+    now: datetime,
+    *,
+    zone: str = "UTC",
+    on_episode: Callable[[], None] | None = None,
+    whole: bool = False,
 ) -> Verified:
-    """Replay every journal; staff are alerted to a difference, once a local day."""
-    found = _verified(store, now, zone, on_episode)
+    """Replay the journals of whatever changed since it last agreed, or of the whole; staff are alerted to a
+    difference, once a local day."""
+    found = _verified(store, now, zone, on_episode, whole=whole)
     note_beat(store, "verify", now, _verify_report(found))
     return found
 
@@ -138,8 +144,10 @@ def nightly_verify(store: Store, now: datetime, *, zone: str, stop: Callable[[],
     return once_a_day(store, "nightly:verify", day, now, lambda: _verified(store, now, zone, heed), _verify_report)
 
 
-def _verified(store: Store, now: datetime, zone: str, on_episode: Callable[[], None] | None) -> Verified:
-    found = verify(store, on_episode)
+def _verified(
+    store: Store, now: datetime, zone: str, on_episode: Callable[[], None] | None, *, whole: bool = False
+) -> Verified:
+    found = verify(store, on_episode, at=now, whole=whole)
     if found.problems:
         because = "; ".join([found.line(), *found.problems])
         _alert(store, f"verify:{local_date(now, zone).isoformat()}", "VERIFY", because, now)
@@ -147,7 +155,7 @@ def _verified(store: Store, now: datetime, zone: str, on_episode: Callable[[], N
 
 
 def _verify_report(found: Verified) -> dict[str, object]:
-    return {"line": found.line(), "lines": found.lines, "problems": found.problems[:NAMED]}
+    return {"line": found.line(), "how": found.how(), "lines": found.lines, "problems": found.problems[:NAMED]}
 
 
 def _alert(store: Store, key: str, code: str, because: str, now: datetime) -> None:

@@ -141,18 +141,24 @@ def census(as_of: AsOfOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def verify(as_json: JsonOption = False) -> None:
-    """Replay every journal and compare: the first difference, a broken chain, or "all N episodes agree".
+def verify(
+    whole: Annotated[bool, typer.Option("--whole", help="Replay also what has not changed since it agreed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay journals and compare: the first difference, a broken chain, or "all N episodes agree".
 
-    Example: pathway verify
+    An episode that is byte for byte as it was when it last agreed, under the same program and rules, is not replayed.
+
+    Example: pathway verify --whole
     """
     with opened() as (store, _settings, now), progress() as bar:
         track = bar.add_task("Replaying", total=None)
-        found = jobs.run_verify(store, now, on_episode=lambda: bar.advance(track))
+        found = jobs.run_verify(store, now, on_episode=lambda: bar.advance(track), whole=whole)
     if as_json:
-        show_json({"episodes": found.episodes, "lines": found.lines, "problems": found.problems})
+        counted = {"episodes": found.episodes, "unchanged": found.unchanged, "lines": found.lines}
+        show_json({**counted, "problems": found.problems})
     else:
-        say(found.line())
+        say(f"{found.line()} ({found.how()})")
     for problem in found.problems if not as_json else ():
         errors.print(problem, markup=False)
     if found.problems:

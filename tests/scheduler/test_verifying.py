@@ -1,17 +1,21 @@
 """Whoever edits what was recorded, or what was made of it, is found, and the place is named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete, insert, update
 
+from pathway.engine import Engine
 from pathway.journal import Step
 from persistence import models
+from persistence.database import Database
 from persistence.journal import INTAKE, line_hash
-from persistence.store import Person, table
+from persistence.store import Person, Store, table
 from persistence.verify import verify
 from scheduler.jobs import Interrupted, nightly_verify, run_verify
 from scheduler.settle import settle_all
+from tests.persistence.shelf import store_in
 from tests.scheduler.test_settling import break_profile
 from tests.scheduler.ward import LATE, ZONE, change, days, die, enrol, red_flag, register, rows, staff
 
@@ -19,11 +23,15 @@ ENTRIES, EPISODES, TASKS = table(models.Entry), table(models.Episode), table(mod
 OUTBOX = table(models.Reminder)
 
 
-@pytest.fixture
-def ward(store):
+@pytest.fixture(params=["never verified", "sealed"])
+def ward(store, request):
+    """Whatever is edited must be found in a journal that agreed yesterday as well."""
     for patient in ("P1", "P2"):
         enrol(store, patient)
     settle_all(store, LATE)
+    if request.param == "sealed":
+        assert verify(store, at=LATE).unchanged == 0
+        assert verify(store, at=LATE).unchanged == 2
     return store
 
 
@@ -32,7 +40,7 @@ def line(seq, episode="P1-1"):
 
 
 def problem(store):
-    found = verify(store)
+    found = verify(store, at=LATE)
     assert len(found.problems) == 1, found.problems
     return found.problems[0]
 
@@ -193,6 +201,67 @@ def test_each_episode_has_at_most_one_problem_and_none_hides_another(ward):
     found = verify(ward)
     assert [text.partition(" ")[0] for text in found.problems] == ["P1-1", "P2-1"]
     assert found.line() == "2 differences in 2 episodes"
+
+
+# ---------------------------------------------------------------- what agreed is not replayed until it changes
+
+
+def test_only_what_changed_is_replayed(store):
+    for patient in ("P1", "P2", "P3"):
+        enrol(store, patient)
+    assert verify(store, at=LATE).how() == "3 replayed, 0 unchanged to the byte since they last agreed"
+    red_flag(store, "P2", LATE)
+    again = verify(store, at=LATE)
+    assert (again.episodes, again.unchanged, again.lines) == (3, 2, len(rows(store, models.Entry)))
+    assert verify(store, at=LATE).unchanged == 3
+
+
+def test_the_whole_is_replayed_when_it_is_asked_for(store):
+    enrol(store, "P1")
+    verify(store, at=LATE)
+    assert verify(store, at=LATE, whole=True).unchanged == 0
+
+
+def test_without_an_instant_nothing_is_sealed_or_left_out(store):
+    enrol(store, "P1")
+    assert verify(store).unchanged == verify(store, at=LATE).unchanged == 0
+
+
+def test_what_differs_is_never_sealed(store):
+    enrol(store, "P1")
+    change(store, update(TASKS).values(status="closed"))
+    for _ in range(2):
+        found = verify(store, at=LATE)
+        assert (len(found.problems), found.unchanged) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("persistence.seals._code", lambda: "other code"), ("platform.python_version", lambda: "9.9.9")],
+)
+def test_another_program_replays_everything(store, monkeypatch, what, value):
+    enrol(store, "P1")
+    verify(store, at=LATE)
+    monkeypatch.setattr(what, value)
+    assert verify(store, at=LATE).unchanged == 0
+
+
+def test_other_rules_replay_everything(store):
+    enrol(store, "P1")
+    verify(store, at=LATE)
+    rules = replace(store.engine.guideline, title="Another guideline")
+    assert verify(Store(store.database, Engine(rules)), at=LATE).unchanged == 0
+
+
+def test_a_database_that_can_only_be_read_is_verified_all_the_same(tmp_path):
+    """SQLite only: there a file can be opened for reading alone."""
+    with store_in(tmp_path / "pathway.db") as store:
+        enrol(store, "P1")
+    database = Database(f"sqlite:///file:{tmp_path / 'pathway.db'}?mode=ro&uri=true")
+    reading = Store(database, store.engine)
+    for _ in range(2):
+        assert verify(reading, at=LATE).how() == "1 replayed, 0 unchanged to the byte since they last agreed"
+    database.close()
 
 
 def test_a_difference_alerts_staff_once_a_day(ward):
