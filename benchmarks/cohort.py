@@ -67,23 +67,24 @@ def fill(store: Store, episodes: int) -> None:
         more = min(OWN, episodes - there)
         with store.database.writing() as connection:
             for name in COPIED:
-                connection.exec_driver_sql(_copying(name, f"Bench{there}-", f"{more:06d}"))
+                connection.exec_driver_sql(_copying(name, f"Bench{there}-", more))
         there += more
     with store.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
 
 
-def _copying(name: str, prefix: str, before: str) -> str:
-    """Of the patients whose number comes before `before` among those that the engine made."""
+def _copying(name: str, prefix: str, count: int) -> str:
+    """Of the first `count` of those that the engine made. They are named, so that an index leads to them however many
+    copies there are."""
     columns = [column for column in models.SQLModel.metadata.tables[name].columns if not _counts(name, column)]
     names = ", ".join(f'"{column.name}"' for column in columns)
     values = ", ".join(
         f"""replace("{c.name}", '{PREFIX}', '{prefix}')""" if _says(c) else f'"{c.name}"' for c in columns
     )
-    whose = "id" if name == "patient" else "patient_id" if name == "episode" else "episode_id"
-    mine = f"""substr("{whose}", 1, {len(PREFIX)}) = '{PREFIX}'"""
-    number = f"""substr("{whose}", {len(PREFIX) + 1}, {len(before)})"""
-    return f"""INSERT INTO "{name}" ({names}) SELECT {values} FROM "{name}" WHERE {mine} AND {number} < '{before}'"""
+    whose = "id" if name in ("patient", "episode") else "episode_id"
+    suffix = "" if name == "patient" else "-1"
+    mine = ", ".join(f"'{PREFIX}{number:06d}{suffix}'" for number in range(count))
+    return f"""INSERT INTO "{name}" ({names}) SELECT {values} FROM "{name}" WHERE "{whose}" IN ({mine})"""
 
 
 def _counts(name: str, column: Any) -> bool:
