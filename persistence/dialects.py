@@ -1,8 +1,9 @@
 """What SQLite and PostgreSQL say in different words: days between dates and instants, and text in one order."""
 
+import sys
 from typing import Any
 
-from sqlalchemy import Float, Integer, String
+from sqlalchemy import ColumnElement, Float, Integer, String, and_, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -26,6 +27,17 @@ class InCodeOrder(FunctionElement):
 
     type = String()
     inherit_cache = True
+
+
+def begins_with(column: ColumnElement[Any], begun: str) -> ColumnElement[bool]:
+    """Whether a text begins so, character by character; SQLite takes an index of the text for it."""
+    return and_(InCodeOrder(column) >= begun, InCodeOrder(column) < begun + chr(sys.maxunicode))
+
+
+def not_by_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The text, empty where there is none, said so that SQLite is led by another condition: it guesses that a column
+    with an index narrows a list most."""
+    return func.coalesce(column, "")
 
 
 def _two(element: Any, compiler: Any, **options: Any) -> tuple[str, str]:

@@ -1,13 +1,14 @@
 """One page of the outbox, asked of the database: every message with its outcome, how many each outcome has, filters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from persistence import models
+from persistence.dialects import not_by_index
 from persistence.messages import OUTCOMES, Attempt
 from persistence.names import full_name
 from persistence.registry import table
@@ -71,22 +72,30 @@ def outbox_page(store: Store, view: OutboxView, *, page: int = 1, size: int = 50
     """What waits by when it goes out, the rest by when it ended, the latest first; pages count from 1."""
     shown = _conditions(view)
     with store.database.snapshot() as connection:
-        source = ROWS.outerjoin(PEOPLE, PEOPLE.c.id == ROWS.c.patient_id)
-        counted = select(ROWS.c.outcome, func.count()).select_from(source).where(*shown).group_by(ROWS.c.outcome)
-        counts = {row[0]: row[1] for row in connection.execute(counted)}
-        query = (
-            select(*_COLUMNS)
-            .select_from(source.outerjoin(EPISODES, EPISODES.c.id == ROWS.c.episode_id))
-            .where(*shown, ROWS.c.outcome == view.outcome)
-            .order_by(*_order(view), ROWS.c.key)
-            .limit(size)
-            .offset((page - 1) * size)
-        )
-        found = connection.execute(query).all()
+        counts = _counted(connection, shown)
+        found = _rows(connection, view, shown, size, (page - 1) * size)
         tried = _attempts(connection, [row.key for row in found])
     rows = tuple(_row(row, tried.get(row.key, ())) for row in found)
     whole = {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
     return OutboxPage(rows, whole, whole.get(view.outcome, 0), page, size)
+
+
+def _counted(connection: Connection, shown: list[ColumnElement[bool]]) -> dict[str, int]:
+    counted = select(ROWS.c.outcome, func.count()).where(*shown).group_by(ROWS.c.outcome)
+    return {row[0]: row[1] for row in connection.execute(counted)}
+
+
+def _rows(
+    connection: Connection, view: OutboxView, shown: list[ColumnElement[bool]], size: int, offset: int
+) -> Sequence[Any]:
+    """The index gives their keys in order; who they are about is read of one page only."""
+    order = _order(view)
+    wanted = select(ROWS.c.key).where(*shown, *_with_outcome(view)).order_by(*order)
+    keys = wanted.limit(size).offset(offset).scalar_subquery()
+    source = ROWS.outerjoin(PEOPLE, PEOPLE.c.id == ROWS.c.patient_id)
+    source = source.outerjoin(EPISODES, EPISODES.c.id == ROWS.c.episode_id)
+    query = select(*_COLUMNS).select_from(source).where(ROWS.c.key.in_(keys)).order_by(*order)
+    return connection.execute(query).all()
 
 
 def _conditions(view: OutboxView) -> list[ColumnElement[bool]]:
@@ -101,14 +110,28 @@ def _conditions(view: OutboxView) -> list[ColumnElement[bool]]:
         part = view.text.strip()
         found.append(or_(ROWS.c.because.icontains(part, autoescape=True), ROWS.c.code.icontains(part, autoescape=True)))
     if view.q.strip():
-        found.append(ROWS.c.patient_id.in_(select(PEOPLE.c.id).where(fitting(view.q))))
+        found.append(_about(select(PEOPLE.c.id).where(fitting(view.q))))
     return found
+
+
+def _about(people: Any) -> ColumnElement[bool]:
+    """A message of an episode is found by the index of episodes; few have none."""
+    theirs = ROWS.c.episode_id.in_(select(EPISODES.c.id).where(EPISODES.c.patient_id.in_(people)))
+    return or_(theirs, and_(ROWS.c.episode_id.is_(None), ROWS.c.patient_id.in_(people)))
+
+
+def _with_outcome(view: OutboxView) -> list[ColumnElement[bool]]:
+    """Where no patient is asked for, in the words of the index of ended messages, so that it is seen to fit."""
+    if view.q.strip():
+        return [not_by_index(ROWS.c.outcome) == view.outcome]
+    ended = [] if view.outcome == "waiting" else [ROWS.c.settled_at.is_not(None)]
+    return [ROWS.c.outcome == view.outcome, *ended]
 
 
 def _order(view: OutboxView) -> tuple[Any, ...]:
     if view.outcome == "waiting":
-        return (ROWS.c.fired_at,)
-    return (func.coalesce(ROWS.c.settled_at, ROWS.c.fired_at).desc(),)
+        return ROWS.c.fired_at, ROWS.c.key
+    return ROWS.c.settled_at.desc(), ROWS.c.key
 
 
 def _attempts(connection: Connection, keys: list[str]) -> dict[str, tuple[Attempt, ...]]:

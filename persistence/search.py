@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
 from persistence import models
+from persistence.dialects import begins_with, not_by_index
 from persistence.names import full_name, name_key
 from persistence.registry import table
 from persistence.store import Store
@@ -58,7 +59,7 @@ def search(store: Store, typed: str, limit: int = MOST) -> Search:
 
     A record that was merged into another is found as that other one, by its old number and name too.
     """
-    fits = and_(fitting(typed), PEOPLE.c.merged_into.is_(None))
+    fits = and_(fitting(typed), not_by_index(PEOPLE.c.merged_into) == "")
     with store.database.snapshot() as connection:
         total = connection.scalar(select(func.count()).select_from(PEOPLE).where(fits)) or 0
         query = select(PEOPLE, _alike().label("alike")).where(fits)
@@ -83,7 +84,8 @@ def search(store: Store, typed: str, limit: int = MOST) -> Search:
 def fitting(typed: str) -> ColumnElement[bool]:
     """The condition on a patient that what was typed stands for: it fits them, or a record merged into theirs."""
     former = PEOPLE.alias("former")
-    merged = select(former.c.merged_into).where(former.c.merged_into.is_not(None), _fitting(typed, former))
+    # More than nothing, which leads to the few that were merged; "not null" would look at everybody.
+    merged = select(former.c.merged_into).where(former.c.merged_into > "", _fitting(typed, former))
     return or_(_fitting(typed, PEOPLE), PEOPLE.c.id.in_(merged))
 
 
@@ -125,7 +127,7 @@ def _named(word: str, people: Any) -> ColumnElement[bool]:
 
 def _identified(number: str, people: Any) -> ColumnElement[bool]:
     spellings = dict.fromkeys((number, number.upper()))
-    return or_(*(people.c.id.startswith(spelling, autoescape=True) for spelling in spellings))
+    return or_(*(begins_with(people.c.id, spelling) for spelling in spellings))
 
 
 def _alike() -> ColumnElement[bool]:

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import insert
 
 from pathway.journal import Step
-from persistence import models
+from persistence import changes, models
 from persistence.audit import Asked, journal_lines, journal_page, sign_in_attempts, viewings
-from persistence.changes import changed_since
+from persistence.changes import MOST, changed_since
 from persistence.journal import INTAKE, entry_of
 from persistence.store import table
 from tests.persistence.cohorts import MORNING
-from tests.persistence.shelf import CARE, OPENED, rows, tell
+from tests.persistence.shelf import CARE, OPENED, many_in_care, rows, tell
 
 HOUR = timedelta(hours=1)
 
@@ -111,6 +111,18 @@ def test_what_others_recorded_since_then_is_counted_by_patient(store):
     assert changed_since(store.database, OPENED, but_by='the "other"') == 1
     assert changed_since(store.database, OPENED, but_by="somebody") == 2
     assert changed_since(store.database, OPENED + 2 * HOUR, but_by="me@x") == 0
+
+
+def test_more_than_so_many_are_not_counted_out(store):
+    many_in_care(store, MOST + 20)
+    assert changed_since(store.database, OPENED - HOUR) == MOST + 1
+
+
+def test_many_lines_of_few_patients_are_counted_to_the_end(store, monkeypatch):
+    tell(store, *CARE, patient="P1")
+    tell(store, *CARE, at=OPENED + HOUR, patient="P2")
+    monkeypatch.setattr(changes, "LINES", 2)
+    assert changed_since(store.database, OPENED - HOUR) == 2
 
 
 def test_what_was_refused_changed_nothing(store):

@@ -7,7 +7,9 @@ from html import unescape
 
 import pytest
 
+from coordinator.web.pages import today
 from pathway.journal import Step
+from persistence.changes import MOST
 from persistence.work_page import View, work_page
 from tests.web.conftest import NOW
 
@@ -259,6 +261,12 @@ def test_a_page_that_stands_open_is_told_how_many_patients_changed_and_by_whom_n
         store.record(item.patient, step, clock.now, episode_n=item.n, catch_up=False)
     answer = coordinator.get(unescape(address)).json()
     assert answer == {"count": 1, "said": "1 patient has changed since"}
+
+
+def test_where_very_many_changed_it_says_more_than_so_many(coordinator, monkeypatch):
+    monkeypatch.setattr(today, "changed_since", lambda *_, **__: MOST + 1)
+    answer = coordinator.get("/changes", params={"since": NOW.isoformat()}).json()
+    assert answer == {"count": MOST + 1, "said": f"More than {MOST} patients have changed since"}
 
 
 def test_asking_what_changed_keeps_no_browser_unlocked(coordinator, house, clock):

@@ -15,7 +15,7 @@ from coordinator.web.showing import local
 from coordinator.web.text import _, counted
 from coordinator.web.work_filters import NOBODY, Filters, filters_of, paths, tab_words
 from pathway.guideline import TaskRule
-from persistence.changes import changed_since, owners
+from persistence.changes import MOST, changed_since, owners
 from persistence.search import namesakes
 from persistence.work_page import SIZES, Counts, Page, Row, work_page
 
@@ -57,6 +57,8 @@ def changes(since: datetime, desk: Desk = needs(May.SEE_WORK, quiet=True)) -> Re
     """For a page that stands open: how many patients have changed meanwhile. It moves no row."""
     count = changed_since(desk.store.database, since - OVERLAP, but_by=desk.me.name) if since.tzinfo else 0
     said = counted("%(num)s patient has changed since", "%(num)s patients have changed since", count)
+    if count > MOST:
+        said = _("More than %(num)s patients have changed since", num=MOST)
     return JSONResponse({"count": count, "said": said})
 
 
