@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from pathway import assessments
-from pathway.episode import Timer
+from pathway.episode import WHILE_SUSPENDED, Timer
 from pathway.facts import as_date
 from pathway.turn import Turn
 
@@ -201,7 +201,7 @@ def _restore(turn: Turn, *, every_timer: bool) -> None:
     closed = episode.closed or {"timers": [], "tasks": []}
     for task in [t for t in episode.tasks if [t.code, t.n] in closed["tasks"]]:
         if every_timer or not _belongs_to_a_state(turn, task.code):
-            status = "open" if task.closed_how != "closed while suspended" else "suspended"
+            status = "open" if task.closed_how != WHILE_SUSPENDED else "suspended"
             turn.replace_task(task, status=status, closed_at=None, closed_how="", why="")
             turn.note("task_resumed", code=task.code, n=task.n)
     for timer in [t for t in episode.timers if [t.code, t.due.isoformat()] in closed["timers"]]:

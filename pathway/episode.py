@@ -14,6 +14,8 @@ from pathway.calendar import local_date
 from pathway.journal import plain
 
 OPEN_REFERRAL = ("draft", "proposed", "sent", "on_hold")
+# How a task is closed that must be suspended again, not open, when the closure is taken back.
+WHILE_SUSPENDED = "closed while suspended"
 
 
 @dataclass(frozen=True, slots=True)

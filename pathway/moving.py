@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pathway import assessments
 from pathway.actions import ACTIONS, start_care_if_none
-from pathway.episode import Episode, Place, Timer
+from pathway.episode import WHILE_SUSPENDED, Episode, Place, Timer
 from pathway.journal import Refusal
 from pathway.machine import Machine, Move
 from pathway.turn import Turn
@@ -12,7 +12,7 @@ from pathway.turn import Turn
 LATE_RESULT = "K-LATE-RESULT"
 # Work without which nobody would look after a patient in that state.
 HOME_TASKS = {"ACUTE_ASSESSMENT": ("K-START",), "REASSESSMENT": ("K-REASSESS",)}
-NOT_BY_A_PERSON = ("left_state", "episode closed", "closed while suspended")
+NOT_BY_A_PERSON = ("left_state", "episode closed", WHILE_SUSPENDED)
 CLOCKS = ("REASSESS", "IMAGING_8W", "FAILURE_REVIEW", "INTERVAL_REVIEW")
 
 
@@ -134,7 +134,7 @@ def _close(turn: Turn, destination: Place) -> None:
     for timer in waiting:
         turn.cancel_timer(timer.code, f"entered {destination.state}")
     for task in tasks:
-        how = "closed while suspended" if task.status == "suspended" else "episode closed"
+        how = WHILE_SUSPENDED if task.status == "suspended" else "episode closed"
         turn.close_task(task.code, how)
 
 

@@ -1,10 +1,12 @@
 """Each thing that happens by itself, as one plain function with `now`, for the heartbeat and the command line."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
 
 from pathway.calendar import local_date
+from persistence.adding_up import other_work
 from persistence.store import Settled, Store
 from persistence.verify import Verified, verify
 from scheduler.census import Census, census
@@ -91,7 +93,8 @@ def run_digest(
 
 
 def run_census(store: Store, now: datetime, *, zone: str) -> Census:
-    """Count everybody; when it does not add up, staff are alerted, once a local day."""
+    """Count everybody, and add up every journal's words to the work it leaves open; when something does not add up,
+    staff are alerted, once a local day."""
     found = _counted(store, now, zone)
     note_beat(store, "census", now, _census_report(found))
     return found
@@ -104,7 +107,7 @@ def nightly_census(store: Store, now: datetime, *, zone: str) -> Census | None:
 
 
 def _counted(store: Store, now: datetime, zone: str) -> Census:
-    found = census(store, now)
+    found = replace(census(store, now), other_work=other_work(store))
     if not found.adds_up:
         because = "; ".join([found.line(), *found.problems])
         _alert(store, f"census:{local_date(now, zone).isoformat()}", "CENSUS", because, now)

@@ -125,6 +125,8 @@ def digest(
 def census(as_of: AsOfOption = None, as_json: JsonOption = False) -> None:
     """Prove that nobody is lost: one line that adds up, exit code 1 and an alert when it does not.
 
+    Everybody is counted, and the words of every journal are added up to the work that must be open.
+
     Example: pathway census --json
     """
     with opened() as (store, settings, now):

@@ -28,7 +28,8 @@ INV  taken to be                                        held by
 19   confluence                                         test_order_and_time.py
 20   no uncited advice                                  test_all_advice_and_every_move_cite_lines_that_exist
 21   audit completeness                                 test_moves_form_a_chain_with_rule_and_actor,
-                                                        test_a_journal_replays_to_the_episode_it_made
+                                                        test_a_journal_replays_to_the_episode_it_made,
+                                                        test_the_words_of_a_journal_add_up_to_the_work_that_is_open
 22   idempotence                                        test_order_and_time.py
 23   late data is monotone                              test_order_and_time.py
 24   monotone profile                                   test_order_and_time.py
@@ -51,6 +52,7 @@ from pathway.episode import from_document, to_document
 from pathway.guideline import Profile
 from pathway.invariants import violations
 from pathway.journal import Step
+from pathway.owed import owed
 from pathway.turn import offset_by
 from tests.journeys.histories import History, histories
 from tests.journeys.people import BONE_TASKS, ENGINE, GUIDELINE, happened
@@ -204,6 +206,18 @@ def sent_for_augmentation(moment: Moment):
 def test_a_journal_replays_to_the_episode_it_made(history):
     for episode, lines in journals(walked(history)):
         assert to_document(ENGINE.replay(lines)) == to_document(episode)
+
+
+@given(histories())
+def test_the_words_of_a_journal_add_up_to_the_work_that_is_open(history):
+    for episode, lines in journals(walked(history)):
+        tasks = {
+            ("task", t.code, t.n): (t.status, t.due.isoformat(), t.overdue_after.isoformat())
+            for t in episode.tasks
+            if t.status != "closed"
+        }
+        clocks = {("timer", t.code, t.due.isoformat()): (t.status,) for t in episode.timers if t.waiting}
+        assert owed(effect for entry in lines for effect in entry.effects) == tasks | clocks
 
 
 @given(histories())

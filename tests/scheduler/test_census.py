@@ -1,5 +1,7 @@
 """The morning line, and every way in which it must refuse to add up."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import delete, update
 
@@ -94,6 +96,24 @@ def test_a_census_that_does_not_add_up_alerts_once_a_day(ward, pigeon):
     assert "unowned: P2-1" in pigeon.letters[0].body
     run_census(ward, LATE + days(1), zone=ZONE)
     assert len(alerts(ward)) == 2
+
+
+def test_work_that_is_not_what_the_journals_add_up_to_is_named(ward):
+    """Added up from the lines alone: a list from which work has gone is found without running a rule again."""
+    settle_all(ward, LATE)
+    assert run_census(ward, LATE, zone=ZONE).other_work == ()
+    tasks, timers = table(models.Task), table(models.Timer)
+    change(ward, update(tasks).where(tasks.c.episode_id == "P1-1", tasks.c.code == "K-DXA").values(status="closed"))
+    change(ward, update(timers).where(timers.c.episode_id == "P2-1").values(status="cancelled"))
+    change(ward, update(tasks).where(tasks.c.episode_id == "P3-1").values(due=date(2031, 1, 1)))
+    found = run_census(ward, LATE, zone=ZONE)
+    assert found.other_work == ("P1-1", "P2-1", "P3-1")
+    assert not found.adds_up
+    assert found.problems == ["with other open work than their journals tell of: P1-1, P2-1, P3-1"]
+
+
+def test_a_census_that_did_not_look_into_the_journals_does_not_say_that_they_agree(ward):
+    assert census(ward, LATE).as_json()["other_work"] is None
 
 
 def test_the_nightly_census_happens_once_a_local_day(ward):
