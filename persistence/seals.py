@@ -6,6 +6,7 @@ an edit behind the engine's back included, has another digest and is replayed in
 are no signature: whoever can write both the rows and this table can forge both.
 """
 
+import logging
 import marshal
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +22,14 @@ from sqlalchemy import Connection, select
 from sqlmodel import SQLModel
 
 from pathway.engine import Engine
+from pathway.errors import StoreError
 from persistence import models
 from persistence.bulk import upsert
-from persistence.database import Database, DatabaseReadOnly
+from persistence.database import Database
 from persistence.merges import places_of
 from persistence.registry import table
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 # What an episode's rows are made by, and compared by.
@@ -106,10 +110,10 @@ def sealed(connection: Connection, ids: Sequence[str]) -> Mapping[str, str]:
 
 
 def seal(database: Database, agreed: Mapping[str, str], at: datetime) -> None:
-    """Keep the digests of those that agree. Where nothing can be written they are replayed again next time."""
+    """Keep the digests of those that agree. Where nothing can be written now, they are replayed again next time."""
     rows = [{"episode_id": name, "digest": digest, "agreed_at": at} for name, digest in agreed.items()]
     try:
         with database.writing() as connection:
             upsert(connection, models.Seal, rows)
-    except DatabaseReadOnly:
-        return
+    except StoreError as error:
+        log.info("what agrees is not sealed: %s", error)

@@ -169,6 +169,8 @@ def _page(store: Store, under: str, after: str, *, only: str | None = None, skip
 
 
 def _read(connection: Connection, ids: Sequence[str]) -> dict[str, _Stored]:
+    if not ids:
+        return {}
     episodes, entries = table(models.Episode), table(models.Entry)
     rows = connection.execute(select(episodes).where(episodes.c.id.in_(ids))).all()
     lines = _by_episode(connection, entries, ids, entries.c.seq)

@@ -1,6 +1,8 @@
 """Whoever edits what was recorded, or what was made of it, is found, and the place is named."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -17,7 +19,7 @@ from scheduler.jobs import Interrupted, nightly_verify, run_verify
 from scheduler.settle import settle_all
 from tests.persistence.shelf import store_in
 from tests.scheduler.test_settling import break_profile
-from tests.scheduler.ward import LATE, ZONE, change, days, die, enrol, red_flag, register, rows, staff
+from tests.scheduler.ward import LATE, ZONE, change, days, die, enrol, open_store, red_flag, register, rows, staff
 
 ENTRIES, EPISODES, TASKS = table(models.Entry), table(models.Episode), table(models.Task)
 OUTBOX = table(models.Reminder)
@@ -262,6 +264,18 @@ def test_a_database_that_can_only_be_read_is_verified_all_the_same(tmp_path):
     for _ in range(2):
         assert verify(reading, at=LATE).how() == "1 replayed, 0 unchanged to the byte since they last agreed"
     database.close()
+
+
+def test_while_another_program_writes_what_agrees_is_told_and_sealed_next_time(file):
+    """SQLite only: there a writer keeps all others out."""
+    store = open_store(f"sqlite:///{file}?timeout=0.1")
+    enrol(store, "P1")
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert verify(store, at=LATE).line() == "all 1 episodes agree"
+    assert verify(store, at=LATE).unchanged == 0
+    assert verify(store, at=LATE).unchanged == 1
+    store.database.close()
 
 
 def test_a_difference_alerts_staff_once_a_day(ward):
