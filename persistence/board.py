@@ -1,23 +1,25 @@
 """The board: how many patients are where, how many are owed something, and how long they have been there."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, union_all
 
 from pathway.guideline import Guideline, State
 from persistence import models
-from persistence.centiles import median, numbered
-from persistence.dialects import DaysElapsed
-from persistence.local_days import local_days
+from persistence.local_days import LocalDays, local_days
+from persistence.reckonings import reckoned
 from persistence.registry import table
 from persistence.store import Store
-from persistence.utc import UtcDateTime
-from persistence.work_page import IS_OPEN, RED
+from persistence.work_page import IS_OPEN, RED, REST
 
 EPISODES, TASKS = table(models.Episode), table(models.Task)
+ONE_DAY = timedelta(days=1)
+BOARD = "board"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +56,33 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Phases and states in the order of the guideline; the ends apart."""
+    """Phases and states in the order of the guideline; the ends apart. `at`: when it was counted."""
 
     phases: tuple[Phase, ...]
     ends: tuple[Place, ...]
+    at: datetime
 
 
 def board(store: Store, at: datetime) -> Board:
-    """Two statements over indexes of episodes and of open work: each part, and as a whole the states that have some."""
-    guideline = store.engine.guideline
-    divided = [state.id for state in guideline.states.values() if state.subs]
+    """Everything as of now, from indexes of episodes and of open work."""
     with store.database.snapshot() as connection:
-        counted = _counted(connection, at, "state", "sub")
-        states = {row.state: row for row in [*counted, *_counted(connection, at, "state", only=divided)]}
-    parts = {(row.state, row.sub): row for row in counted}
-    phases = dict.fromkeys(state.phase for state in guideline.states.values() if not state.terminal)
-    return Board(
-        tuple(Phase(phase, tuple(_places(guideline, phase, states, parts))) for phase in phases),
-        tuple(_end(state, states.get(state.id)) for state in guideline.states.values() if state.terminal),
-    )
+        return _board(store.engine.guideline, _counted(connection, at), _watched(connection), at)
+
+
+def house_board(store: Store, at: datetime) -> Board:
+    """The same for a page: in a large house with counts and medians that may be some minutes old, as its `at` says.
+    Who has open red-flag work and who is looked after by nobody is as of now, however large the house."""
+    found = reckoned(store, at, BOARD, counts)
+    with store.database.reading() as connection:
+        watched = _watched(connection)
+    return _board(store.engine.guideline, found.figures, watched, found.at)
+
+
+def counts(store: Store, at: datetime) -> Any:
+    """Of each part of a state, and of each state: its name, that of the part (empty for none, null for the whole
+    state), how many episodes are there, how many have overdue work, and for how many days in the median."""
+    with store.database.snapshot() as connection:
+        return _counted(connection, at)
 
 
 def target(guideline: Guideline, state: State) -> Target | None:
@@ -86,64 +96,122 @@ def target(guideline: Guideline, state: State) -> Target | None:
     return Target(rule.overdue_days, rule.code, rule.engineering, rule.cites)
 
 
-def _counted(connection: Connection, at: datetime, *groups: str, only: Sequence[str] | None = None) -> Sequence[Any]:
-    work = _work(connection, at)
-    columns = [EPISODES.c[name] for name in groups]
-    owned = func.coalesce(EPISODES.c.owner, "") != ""
-    each = select(
-        *columns, EPISODES.c.since, owned.label("owned"), work.c.late, work.c.red, *numbered(columns, EPISODES.c.since)
+# ---------------------------------------------------------------- what is counted
+
+# A part of a state: None in the place of the part stands for the state as a whole.
+_Here = tuple[str, str | None]
+
+
+def _counted(connection: Connection, at: datetime) -> list[Any]:
+    here = _with_states(_by_part(connection, _EVERYBODY))
+    late = _with_states(_by_part(connection, _late(local_days(connection, at))))
+    medians = _medians(connection, here, at)
+    return [[*key, many, late.get(key, 0), days] for (key, many), days in zip(here.items(), medians, strict=True)]
+
+
+def _watched(connection: Connection) -> dict[str, dict[_Here, int]]:
+    """What no figure may be late with: open red-flag work, and who has nobody. Each is found by an index that has
+    little else in it."""
+    nobody = union_all(*(select(*_PART, func.count()).where(of_none).group_by(*_PART) for of_none in _UNOWNED))
+    found = {"red": _by_part(connection, _red()), "unowned": _by_part(connection, nobody)}
+    return {what: _with_states(parts) for what, parts in found.items()}
+
+
+_PART = EPISODES.c.state, EPISODES.c.sub
+_EVERYBODY = select(*_PART, func.count()).group_by(*_PART)
+_UNOWNED = EPISODES.c.owner.is_(None), EPISODES.c.owner == ""
+
+
+def _late(days: LocalDays) -> Select[Any]:
+    # Each rank is named, so that the index of late work leads to it.
+    return _with_work(TASKS.c.rank.in_((RED, REST)), TASKS.c.overdue_after < days.sql())
+
+
+def _red() -> Select[Any]:
+    return _with_work(TASKS.c.rank == RED)
+
+
+def _with_work(*which: ColumnElement[bool]) -> Select[Any]:
+    source = TASKS.join(EPISODES, EPISODES.c.id == TASKS.c.episode_id)
+    query = select(*_PART, func.count(EPISODES.c.id.distinct())).select_from(source)
+    return query.where(IS_OPEN, *which).group_by(*_PART)
+
+
+def _by_part(connection: Connection, query: Any) -> Counter[tuple[str, str]]:
+    found = Counter[tuple[str, str]]()
+    for state, sub, many in connection.execute(query):
+        found[state, sub or ""] += many
+    return found
+
+
+def _with_states(parts: Counter[tuple[str, str]]) -> dict[_Here, int]:
+    found: dict[_Here, int] = {}
+    for (state, part), many in parts.items():
+        found[state, part] = many
+        found[state, None] = found.get((state, None), 0) + many
+    return found
+
+
+def _medians(connection: Connection, here: Mapping[_Here, int], at: datetime) -> Iterator[float]:
+    """For each in turn, days until `at`: those in the middle, of as many as are there, in the order in which they came.
+    A state with one part is like that part, whose order the index has."""
+    parts = Counter(state for state, part in here if part is not None)
+    asked = {(state, part): many for (state, part), many in here.items() if part is not None or parts[state] > 1}
+    days: defaultdict[_Here, list[float]] = defaultdict(list)
+    keys = list(asked)
+    middle = [_middle(*key, many).subquery() for key, many in asked.items()]
+    each = [select(literal(number), rows.c.since) for number, rows in enumerate(middle)]
+    for number, since in connection.execute(union_all(*each)) if each else ():
+        state, part = keys[number]
+        days[state, part].append((at - since) / ONE_DAY)
+        if parts[state] == 1:
+            days[state, None].append((at - since) / ONE_DAY)
+    return (fmean(days[key]) for key in here)
+
+
+def _middle(state: str, part: str | None, many: int) -> Select[Any]:
+    """Since when the one in the middle is there, or the two."""
+    query = select(EPISODES.c.since).where(EPISODES.c.state == state).order_by(EPISODES.c.since)
+    if part is not None:
+        query = query.where(EPISODES.c.sub == part) if part else query.where(EPISODES.c.sub.is_(None))
+    return query.limit(2 - many % 2).offset((many - 1) // 2)
+
+
+# ---------------------------------------------------------------- as a board
+
+
+@dataclass(frozen=True, slots=True)
+class _House:
+    """Of each place: how many are there, how many with overdue work, for how many days; and what is watched."""
+
+    counted: Mapping[_Here, tuple[int, int, float | None]]
+    watched: Mapping[str, Mapping[_Here, int]]
+
+    def place(
+        self, state: str, part: str | None, title: str, own: Target | None = None, parts: tuple[Place, ...] = ()
+    ) -> Place:
+        here = (state, part)
+        episodes, late, days = self.counted.get(here, (0, 0, None))
+        red, unowned = (self.watched[what].get(here, 0) for what in ("red", "unowned"))
+        return Place(state, part, title, episodes, late, red, unowned, days, own, parts)
+
+    def end(self, state: State) -> Place:
+        """Nobody's work: what matters is how many came to it, and whether red-flag work is open there."""
+        return replace(self.place(state.id, None, state.title), unowned=0, median_days=None)
+
+
+def _board(guideline: Guideline, counted: list[Any], watched: Mapping[str, Mapping[_Here, int]], at: datetime) -> Board:
+    house = _House({(state, part): tuple(rest) for state, part, *rest in counted}, watched)
+    phases = dict.fromkeys(state.phase for state in guideline.states.values() if not state.terminal)
+    return Board(
+        tuple(Phase(phase, tuple(_places(guideline, phase, house))) for phase in phases),
+        tuple(house.end(state) for state in guideline.states.values() if state.terminal),
+        at,
     )
-    wanted = EPISODES.c.state.in_(only) if only is not None else true()
-    source = EPISODES.outerjoin(work, work.c.episode_id == EPISODES.c.id)
-    rows = each.select_from(source).where(wanted).subquery()
-    days = DaysElapsed(literal(at, UtcDateTime), rows.c.since)
-    named = [rows.c[name] for name in groups]
-    query = select(
-        *named,
-        func.count().label("episodes"),
-        _how_many(rows.c.late == 1).label("overdue"),
-        _how_many(rows.c.red == 1).label("red"),
-        _how_many(~rows.c.owned).label("unowned"),
-        median(rows, days).label("median_days"),
-    )
-    return connection.execute(query.group_by(*named)).all()
 
 
-def _work(connection: Connection, at: datetime) -> Any:
-    """For each episode with open work, whether any of it is late, and whether any is red-flag work."""
-    days = local_days(connection, at)
-    source = TASKS if days.agree else TASKS.join(EPISODES, EPISODES.c.id == TASKS.c.episode_id)
-    late = func.max(case((TASKS.c.overdue_after < days.sql(), 1), else_=0)).label("late")
-    red = func.max(case((TASKS.c.rank == RED, 1), else_=0)).label("red")
-    query = select(TASKS.c.episode_id, late, red).select_from(source).where(IS_OPEN)
-    return query.group_by(TASKS.c.episode_id).subquery()
-
-
-def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.count(case((condition, 1)))
-
-
-def _places(guideline: Guideline, phase: str, states: Any, parts: Any) -> Iterator[Place]:
+def _places(guideline: Guideline, phase: str, house: _House) -> Iterator[Place]:
     for state in guideline.states.values():
         if state.phase == phase and not state.terminal:
-            own = target(guideline, state)
-            inner = (
-                _place(state.id, sub, str(told["title"]), parts.get((state.id, sub)), None)
-                for sub, told in state.subs.items()
-            )
-            yield _place(state.id, None, state.title, states.get(state.id), own, tuple(inner))
-
-
-def _place(
-    state: str, sub: str | None, title: str, row: Any, own: Target | None, parts: tuple[Place, ...] = ()
-) -> Place:
-    if row is None:
-        return Place(state, sub, title, 0, 0, 0, 0, None, own, parts)
-    return Place(state, sub, title, row.episodes, row.overdue, row.red, row.unowned, row.median_days, own, parts)
-
-
-def _end(state: State, row: Any) -> Place:
-    """An end is nobody's work: what matters is how many came to it, and whether red-flag work is open there."""
-    if row is None:
-        return Place(state.id, None, state.title, 0, 0, 0, 0, None, None)
-    return Place(state.id, None, state.title, row.episodes, row.overdue, row.red, 0, None, None)
+            parts = (house.place(state.id, sub, str(told["title"])) for sub, told in state.subs.items())
+            yield house.place(state.id, None, state.title, target(guideline, state), tuple(parts))

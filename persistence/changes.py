@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from persistence import models
 from persistence.database import Database
+from persistence.distinct import distinct
 from persistence.journal import by_person
 from persistence.names import full_name
 from persistence.registry import table
@@ -35,11 +36,8 @@ def changed_since(database: Database, since: datetime, *, but_by: str = "") -> i
 
 
 def owners(connection: Connection) -> Sequence[str]:
-    """Everybody who looks after somebody, each found by one step down the index."""
-    first = select(func.min(EPISODES.c.owner).label("owner")).cte("owners", recursive=True)
-    further = select(func.min(EPISODES.c.owner)).where(EPISODES.c.owner > first.c.owner).scalar_subquery()
-    found = first.union_all(select(further).where(first.c.owner.is_not(None)))
-    return list(connection.scalars(select(found.c.owner).where(found.c.owner.is_not(None))))
+    """Everybody who looks after somebody."""
+    return distinct(connection, EPISODES.c.owner)
 
 
 @dataclass(frozen=True, slots=True)

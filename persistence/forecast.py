@@ -3,9 +3,11 @@
 It assumes that nobody does anything. What a clock opens is counted with the clock, and no reminder counts as work.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -23,16 +25,21 @@ from sqlalchemy import (
 )
 
 from persistence import models
+from persistence.changes import owners
 from persistence.dialects import InCodeOrder
 from persistence.names import full_name
+from persistence.reckonings import Reckoned, reckoned
 from persistence.registry import table
 from persistence.store import Store
-from persistence.work_page import IS_OPEN
+from persistence.work_page import IS_OPEN, RED, REST
 
 TIMERS, TASKS = table(models.Timer), table(models.Task)
 EPISODES, PEOPLE = table(models.Episode), table(models.Patient)
 CLOCK, DUE, LATE = KINDS = ("clock", "due", "late")
 ONE_DAY = timedelta(days=1)
+AHEAD_FIGURES = "ahead"
+# With more of them nobody reads a column for each, and counting them apart means asking each episode whose it is.
+MOST_OWNERS = 12
 # Said as the index of timers says it, so that a database sees that the index has all that is wanted.
 AHEAD = TIMERS.c.status.in_((literal_column("'pending'"), literal_column("'held'")))
 
@@ -72,6 +79,17 @@ class ByRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """What lies ahead of everybody, as of an instant. `by_owner`: whether loads are told apart by owner; where there
+    are very many owners each load is everybody's, and its owner empty."""
+
+    at: datetime
+    loads: Sequence[Load]
+    rules: Sequence[ByRule]
+    by_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Coming:
     """One thing that lies ahead, of one patient."""
 
@@ -102,7 +120,7 @@ def loads(store: Store, span: Span) -> list[Load]:
     )
     with store.database.reading() as connection:
         found = [Load(_day(row), row.kind, row.owner, row[3]) for row in connection.execute(query)]
-    return sorted(found, key=lambda load: (load.day, KINDS.index(load.kind), load.owner))
+    return _in_order(found)
 
 
 def by_rule(store: Store, span: Span) -> list[ByRule]:
@@ -112,6 +130,50 @@ def by_rule(store: Store, span: Span) -> list[ByRule]:
     with store.database.reading() as connection:
         rows = connection.execute(query.group_by(ahead.c.kind, ahead.c.code))
         found = [ByRule(row.kind, row.code, row[2], _day(row)) for row in rows]
+    return _most_first(found)
+
+
+def house_ahead(store: Store, at: datetime, first: date, days: int, *, today: date) -> Ahead:
+    """For a page without filters: in a large house as of some minutes ago at most, where it begins today."""
+    reckon = partial(of_everybody, first=first, days=days)
+    found = reckoned(store, at, f"{AHEAD_FIGURES} {days}", reckon) if first == today else None
+    if found is None or found.figures["first"] != first.isoformat():
+        found = Reckoned(at, reckon(store, at))
+    rows = [(date.fromisoformat(day), *rest) for day, *rest in found.figures["rows"]]
+    return Ahead(found.at, _loads(rows), _rules(rows), found.figures["by_owner"])
+
+
+def of_everybody(store: Store, _at: datetime, *, first: date, days: int) -> dict[str, Any]:
+    """`rows`: day, kind, rule, owner and how many, for that many days from the first on."""
+    span = Span(first, first + timedelta(days=days - 1))
+    with store.database.snapshot() as connection:
+        by_owner = len(owners(connection)) <= MOST_OWNERS
+        counted = (_counted(kind, source, by_owner=by_owner) for kind, source in _sources(span))
+        found = [row for query in counted for row in connection.execute(query)]
+    rows = [[_day(row).isoformat(), row.kind, row.code, row.owner, row.many] for row in found]
+    return {"first": first.isoformat(), "by_owner": by_owner, "rows": rows}
+
+
+def _loads(rows: Iterable[Sequence[Any]]) -> list[Load]:
+    found = Counter[tuple[date, str, str]]()
+    for day, kind, _code, owner, many in rows:
+        found[day, kind, owner] += many
+    return _in_order(Load(*key, many) for key, many in found.items())
+
+
+def _rules(rows: Iterable[Sequence[Any]]) -> list[ByRule]:
+    found: dict[tuple[str, str], ByRule] = {}
+    for day, kind, code, _owner, many in rows:
+        known = found.get((kind, code), ByRule(kind, code, 0, day))
+        found[kind, code] = ByRule(kind, code, known.count + many, min(known.first, day))
+    return _most_first(found.values())
+
+
+def _in_order(found: Iterable[Load]) -> list[Load]:
+    return sorted(found, key=lambda load: (load.day, KINDS.index(load.kind), load.owner))
+
+
+def _most_first(found: Iterable[ByRule]) -> list[ByRule]:
     return sorted(found, key=lambda rule: (-rule.count, rule.first, rule.code))
 
 
@@ -166,17 +228,47 @@ def _all_of(span: Span) -> CompoundSelect[Any]:
 
 
 def _parts(span: Span) -> Iterator[tuple[str, Any]]:
-    yield CLOCK, _part(TIMERS, CLOCK, TIMERS.c.due, span, and_(AHEAD, TIMERS.c.status == "pending"))
-    yield DUE, _part(TASKS, DUE, TASKS.c.due, span, IS_OPEN)
-    yield LATE, _part(TASKS, LATE, TASKS.c.overdue_after, span, IS_OPEN, before=ONE_DAY)
+    for kind, ahead in _sources(span):
+        source = ahead.rows
+        owner = func.coalesce(EPISODES.c.owner, "").label("owner")
+        columns = ahead.day.label("day"), literal(kind).label("kind"), source.c.code, source.c.episode_id, owner
+        query = select(*columns).join_from(source, EPISODES, EPISODES.c.id == source.c.episode_id)
+        yield kind, query.where(*ahead.standing, *_narrowed(source, span))
 
 
-def _part(source: Any, kind: str, day: Any, span: Span, standing: Any, *, before: timedelta = timedelta(0)) -> Any:
-    within = day.between(literal(span.first - before, Date), literal(span.last - before, Date))
-    owner = func.coalesce(EPISODES.c.owner, "").label("owner")
-    columns = day.label("day"), literal(kind).label("kind"), source.c.code, source.c.episode_id, owner
-    query = select(*columns).join_from(source, EPISODES, EPISODES.c.id == source.c.episode_id)
-    return query.where(standing, within, *_narrowed(source, span))
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows of a table, the day that each counts for, and what must hold of it."""
+
+    rows: Any
+    day: Any
+    standing: Sequence[ColumnElement[bool]]
+
+
+def _sources(span: Span) -> Iterator[tuple[str, _Source]]:
+    yield CLOCK, _Source(TIMERS, TIMERS.c.due, (AHEAD, TIMERS.c.status == "pending", _within(TIMERS.c.due, span)))
+    yield DUE, _Source(TASKS, TASKS.c.due, (IS_OPEN, _within(TASKS.c.due, span)))
+    late = TASKS.c.overdue_after
+    yield LATE, _Source(TASKS, late, (IS_OPEN, _within(late, span, before=ONE_DAY)))
+
+
+def _within(day: Any, span: Span, *, before: timedelta = timedelta(0)) -> ColumnElement[bool]:
+    return day.between(literal(span.first - before, Date), literal(span.last - before, Date))
+
+
+def _counted(kind: str, ahead: _Source, *, by_owner: bool) -> Any:
+    """Without owners, an index of timers or of open work tells all; of work it has to be told the ranks."""
+    source, day, standing = ahead.rows, ahead.day, list(ahead.standing)
+    counted = [day.label("day"), literal(kind).label("kind"), source.c.code]
+    many = func.count().label("many")
+    if by_owner:
+        owner = func.coalesce(EPISODES.c.owner, "")
+        query = select(*counted, owner.label("owner"), many)
+        query = query.join_from(source, EPISODES, EPISODES.c.id == source.c.episode_id)
+        return query.where(*standing).group_by(day, source.c.code, owner)
+    if source is TASKS:
+        standing.append(TASKS.c.rank.in_((RED, REST)))
+    return select(*counted, literal("").label("owner"), many).where(*standing).group_by(day, source.c.code)
 
 
 def _narrowed(source: Any, span: Span) -> Iterator[ColumnElement[bool]]:

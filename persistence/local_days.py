@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Date, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Date, case, literal
 
 from pathway.calendar import local_date
 from persistence import models
+from persistence.distinct import distinct
 from persistence.registry import table
 
 EPISODES = table(models.Episode)
@@ -40,12 +41,6 @@ class LocalDays:
 
 
 def local_days(connection: Connection, at: datetime) -> LocalDays:
-    return LocalDays({zone: local_date(at, zone) for zone in _zones(connection)}, at.astimezone(UTC).date())
-
-
-def _zones(connection: Connection) -> list[str]:
-    """The zones in use, each found by one step down the index: there are few of them and many episodes."""
-    first = select(func.min(EPISODES.c.zone).label("zone")).cte("zones", recursive=True)
-    further = select(func.min(EPISODES.c.zone)).where(EPISODES.c.zone > first.c.zone).scalar_subquery()
-    zones = first.union_all(select(further).where(first.c.zone.is_not(None)))
-    return list(connection.scalars(select(zones.c.zone).where(zones.c.zone.is_not(None))))
+    return LocalDays(
+        {zone: local_date(at, zone) for zone in distinct(connection, EPISODES.c.zone)}, at.astimezone(UTC).date()
+    )

@@ -27,6 +27,7 @@ from persistence.card_models import Card, CardFeedback  # noqa: F401 tables like
 from persistence.columns import if_open, if_waiting, in_code_order, instant, long_text
 from persistence.hl7_models import Hl7Message  # noqa: F401 a table like the others
 from persistence.merge_models import MovedEpisode, RecordMerge  # noqa: F401 tables like the others
+from persistence.reckoning_models import Reckoning  # noqa: F401 a table like the others
 
 
 class Patient(SQLModel, table=True):
@@ -63,7 +64,7 @@ class Episode(SQLModel, table=True):
             postgresql_where=text("next_wake_at IS NOT NULL"),
         ),
         # Whole, as far as lists and counts go: a row of this table is long, and most of it is the document.
-        Index("ix_episode_state", "state", "sub", "since", "owner", "id"),
+        Index("ix_episode_state", "state", "sub", "since", "owner", "id", "held"),
         Index("ix_episode_owner", "owner", "id", "state", "sub"),
         Index("ix_episode_zone", "zone"),
     )
@@ -187,6 +188,15 @@ class Reminder(SQLModel, table=True):
         Index("ix_reminder_waiting", "outcome", "try_at"),
         Index("ix_reminder_outcome", "outcome", "fired_at", "key"),
         Index("ix_reminder_fired", "fired_at", "key"),
+        # Nothing is in it while it waits, so what falls due writes nothing here.
+        Index(
+            "ix_reminder_settled",
+            "outcome",
+            "settled_at",
+            "key",
+            sqlite_where=text("settled_at IS NOT NULL"),
+            postgresql_where=text("settled_at IS NOT NULL"),
+        ),
     )
     key: str = Field(primary_key=True)
     episode_id: str | None = Field(default=None, foreign_key="episode.id", index=True)

@@ -1,21 +1,24 @@
 """What the moves tell: how often each rule moved somebody, who ever came to each state, and how long people stayed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, Subquery, case, func, literal, select
 
+from pathway.guideline import Guideline
 from persistence import models
 from persistence.centiles import numbered, spread
 from persistence.dialects import DaysElapsed
 from persistence.episode_list import Lines, listed
+from persistence.reckonings import reckoned
 from persistence.registry import table
 from persistence.store import Store
 from persistence.utc import UtcDateTime
 
 MOVES = table(models.Move)
+MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class Stay:
     title: str
     ended: Spread
     going_on: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """As of an instant: how many have ever been in each state, and how long people stayed."""
+
+    at: datetime
+    reached: Mapping[str, int]
+    stays: tuple[Stay, ...]
 
 
 def rules_fired(store: Store, since: datetime, until: datetime | None = None) -> dict[str, int]:
@@ -68,9 +80,27 @@ def that_reached(store: Store, state: str, *, page: int = 1, size: int = 50) -> 
 
 def stays(store: Store, at: datetime) -> tuple[Stay, ...]:
     """For every state that is no end, in the order of the guideline. A change inside a state ends no stay."""
+    return _stays(store.engine.guideline, _lengths(store, at))
+
+
+def house_moves(store: Store, at: datetime) -> Moves:
+    """For a page: in a large house as of some minutes ago at most."""
+    found = reckoned(store, at, MOVED, came_and_stayed)
+    return Moves(found.at, found.figures["reached"], _stays(store.engine.guideline, found.figures["lengths"]))
+
+
+def came_and_stayed(store: Store, at: datetime) -> dict[str, Any]:
+    """`reached` by state; `lengths`: state, whether the stays have ended, how many, their centiles in days."""
+    return {"reached": reached(store), "lengths": _lengths(store, at)}
+
+
+def _lengths(store: Store, at: datetime) -> list[list[Any]]:
     with store.database.reading() as connection:
-        found = {(state, over): Spread(*rest) for state, over, *rest in connection.execute(_spreads(at))}
-    guideline = store.engine.guideline
+        return [list(row) for row in connection.execute(_spreads(at))]
+
+
+def _stays(guideline: Guideline, lengths: Iterable[Sequence[Any]]) -> tuple[Stay, ...]:
+    found = {(state, over): Spread(*rest) for state, over, *rest in lengths}
     return tuple(
         Stay(state, guideline.states[state].title, found.get((state, 1), Spread()), found.get((state, 0), Spread()))
         for state in guideline.active_states

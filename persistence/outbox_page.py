@@ -11,12 +11,14 @@ from persistence import models
 from persistence.dialects import not_by_index
 from persistence.messages import OUTCOMES, Attempt
 from persistence.names import full_name
+from persistence.reckonings import reckoned
 from persistence.registry import table
 from persistence.search import fitting
 from persistence.store import Store
 
 ROWS, PEOPLE, EPISODES = table(models.Reminder), table(models.Patient), table(models.Episode)
 TASKS, TRIES = table(models.Task), table(models.Delivery)
+ENDED = "ended messages"
 # What a person has of a message that reached nobody.
 REACH = "K-REACH"
 
@@ -59,25 +61,43 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxPage:
-    """`counts`: by outcome, under the other filters."""
+    """`counts`: by outcome, under the other filters; `counted_at`: of when those of what has ended are."""
 
     rows: tuple[OutboxRow, ...]
     counts: Mapping[str, int]
     total: int
     number: int
     size: int
+    counted_at: datetime | None = None
 
 
-def outbox_page(store: Store, view: OutboxView, *, page: int = 1, size: int = 50) -> OutboxPage:
-    """What waits by when it goes out, the rest by when it ended, the latest first; pages count from 1."""
+def outbox_page(
+    store: Store, view: OutboxView, *, page: int = 1, size: int = 50, at: datetime | None = None
+) -> OutboxPage:
+    """What waits by when it goes out, the rest by when it ended, the latest first; pages count from 1.
+
+    `at`: the house's clock. With it, a large house without filters is told what has ended as of some minutes ago at
+    most; what waits is always as of now.
+    """
     shown = _conditions(view)
+    known = None if shown or at is None else reckoned(store, at, ENDED, ended)
     with store.database.snapshot() as connection:
-        counts = _counted(connection, shown)
+        counts = _counted(connection, shown) if known is None else {**known.figures, **_waiting(connection)}
         found = _rows(connection, view, shown, size, (page - 1) * size)
         tried = _attempts(connection, [row.key for row in found])
     rows = tuple(_row(row, tried.get(row.key, ())) for row in found)
     whole = {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
-    return OutboxPage(rows, whole, whole.get(view.outcome, 0), page, size)
+    return OutboxPage(rows, whole, whole.get(view.outcome, 0), page, size, known.at if known else at)
+
+
+def ended(store: Store, _at: datetime) -> dict[str, int]:
+    """How many messages have come to each outcome."""
+    with store.database.reading() as connection:
+        return _counted(connection, [ROWS.c.outcome != "waiting"])
+
+
+def _waiting(connection: Connection) -> dict[str, int]:
+    return _counted(connection, [ROWS.c.outcome == "waiting"])
 
 
 def _counted(connection: Connection, shown: list[ColumnElement[bool]]) -> dict[str, int]:

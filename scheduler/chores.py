@@ -11,6 +11,7 @@ from persistence.repeated import forget_old_answers
 from persistence.store import Settled, Store
 from scheduler.channels import Channel
 from scheduler.digest_mail import ROLES
+from scheduler.house_figures import keep_fresh
 from scheduler.jobs import (
     Interrupted,
     nightly_census,
@@ -75,6 +76,10 @@ class Chores:
         return run_webhooks(
             self.store, now, detail=rhythm.event_detail, zone=rhythm.zone, limit=rhythm.limit, stop=stop
         )
+
+    def figures(self, now: datetime) -> list[str]:
+        """The figures that a large house keeps for its pages, before they are too old."""
+        return keep_fresh(self.store, now, zone=self.rhythm.zone, stop=self.stopping.is_set)
 
     def digest(self, now: datetime) -> None:
         """The digests of today once their time has passed and they are not sent: a late start misses none."""

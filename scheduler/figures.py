@@ -144,11 +144,11 @@ def _outcomes(connection: Connection, now: datetime) -> dict[str, int]:
     rows = table(models.Reminder)
     query = (
         select(rows.c.outcome, func.count().label("messages"))
-        .where(rows.c.settled_at > now - DAY)
+        .where(rows.c.outcome.in_(OUTCOMES), rows.c.settled_at > now - DAY)
         .group_by(rows.c.outcome)
     )
     found = {row.outcome: row.messages for row in connection.execute(query)}
-    return {outcome: found.pop(outcome, 0) for outcome in OUTCOMES} | found
+    return {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
 
 
 def _outages(connection: Connection) -> tuple[Outage, ...]:

@@ -19,6 +19,8 @@ from scheduler.one_process import alone_on
 
 # How often, in seconds, to look whether a daily job's time has come.
 DAILY_LOOK = 30
+# How often, in seconds, to look whether figures that pages show have to be reckoned anew.
+FIGURES_LOOK = 60
 SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Heartbeat:
         self._knock("settle", self.settle_beat, self.rhythm.settle_seconds)
         self._knock("deliver", self._news.set, self.rhythm.deliver_seconds)
         self._knock("webhooks", self.webhooks_beat, self.rhythm.deliver_seconds)
+        self._knock("figures", self.figures_beat, FIGURES_LOOK)
         self._knock("digest", self.digest_beat, DAILY_LOOK)
         self._knock("nightly", self.nightly_beat, DAILY_LOOK)
         self._scheduler.start()
@@ -105,6 +108,9 @@ class Heartbeat:
 
     def webhooks_beat(self) -> None:
         self._beat("the webhooks", self.chores.webhooks)
+
+    def figures_beat(self) -> None:
+        self._beat("the figures of the pages", self.chores.figures)
 
     def digest_beat(self) -> None:
         self._beat("the digests", self.chores.digest)

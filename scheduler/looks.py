@@ -56,6 +56,11 @@ class Looks:
         if now is not None:
             self._go_on("webhooks", lane, self.chores.webhooks(now).delivered, self.rhythm.limit)
 
+    def figures(self, timestamp: int = 0) -> None:
+        now = self._now()
+        if now is not None:
+            self.chores.figures(now)
+
     def digest(self, timestamp: int = 0) -> None:
         now = self._now()
         if now is not None:

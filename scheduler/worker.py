@@ -47,7 +47,7 @@ QUEUES = {"settle": SETTLING, "deliver": TELLING, "webhooks": TELLING}
 THREADS = {SETTLING: 1, TELLING: 3}
 
 # Seconds, all of them.
-DAILY_LOOK, RESCUE_LOOK, TIDY_LOOK = 60, 5, 3600
+FIGURES_LOOK, DAILY_LOOK, RESCUE_LOOK, TIDY_LOOK = 60, 60, 5, 3600
 # A notice that comes while a crew is just looking goes by unheard, hence the short LISTEN.
 LISTEN, HEART, DEAD = 1, 10, 30
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
@@ -161,6 +161,7 @@ class Worker:
         self._knock("settle", SETTLING, rhythm.settle_seconds, self.looks.settle)
         self._knock("deliver", TELLING, rhythm.deliver_seconds, self.looks.deliver)
         self._knock("webhooks", TELLING, rhythm.deliver_seconds, self.looks.webhooks)
+        self._knock("figures", TELLING, FIGURES_LOOK, self.looks.figures)
         self._knock("digest", TELLING, DAILY_LOOK, self.looks.digest)
         self._knock("nightly", TELLING, DAILY_LOOK, self.looks.nightly)
         self._knock("rescue", TELLING, RESCUE_LOOK, self.rescue)

@@ -10,8 +10,9 @@ from coordinator.web.desk import Desk
 from coordinator.web.text import _
 from coordinator.wiring import open_channels
 from persistence.changes import Whose, episodes_named
-from scheduler.census import Census, census
+from scheduler.census import Census
 from scheduler.health import Health, for_staff, health
+from scheduler.house_figures import house_census
 from scheduler.job_runs import Run, latest_runs
 from scheduler.outage import OutageReport, latest, outage_report
 
@@ -53,7 +54,7 @@ class CensusPage:
 
 def census_page(desk: Desk) -> CensusPage:
     store, patients = desk.store, desk.me.may(May.SEE_PATIENTS)
-    counted = census(store, desk.now)
+    counted = house_census(store, desk.now)
     every = None if desk.house.simulation else desk.house.settings.settle_seconds
     when = latest(store)
     with store.database.reading() as connection:

@@ -1,5 +1,6 @@
 """The numbers of the cohort, reckoned once for each change of the database: a chart and the table under it show the
-same ones, and a page that is opened ten times asks the database once."""
+same ones, and a page that is opened ten times asks the database once. In a large house they may be those that were
+kept some minutes ago."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -10,9 +11,10 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from coordinator.web.desk import Desk
-from persistence.board import Place, board
+from persistence.board import Place, house_board
 from persistence.episodes_where import change_mark
-from persistence.moved import Stay, reached, stays
+from persistence.moved import Stay, house_moves
+from persistence.reckonings import instants
 
 T = TypeVar("T")
 MOST_KEPT = 24
@@ -27,7 +29,8 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """As of an instant. `mark` names them in the addresses of the charts."""
+    """As of an instant: that of the oldest of them. `mark` names them in the addresses of the charts. `kept`: something
+    may have changed since then."""
 
     at: datetime
     mark: str
@@ -35,6 +38,7 @@ class Numbers:
     ends: tuple[Place, ...]
     stays: tuple[Stay, ...]
     reached: tuple[Reached, ...]
+    kept: bool
 
     @property
     def open(self) -> int:
@@ -75,15 +79,16 @@ def kept(desk: Desk) -> Kept:
 
 def numbers(desk: Desk) -> Numbers:
     with desk.store.database.reading() as connection:
-        mark = change_mark(connection, desk.now)
+        mark = change_mark(connection, desk.now), instants(connection, desk.now)
     return kept(desk).get(("numbers", mark), lambda: _numbers(desk, sha256(repr(mark).encode()).hexdigest()[:12]))
 
 
 def _numbers(desk: Desk, mark: str) -> Numbers:
     store, guideline = desk.store, desk.store.engine.guideline
-    counted = board(store, desk.now)
-    came = tuple(Reached(state, guideline.states[state].title, n) for state, n in reached(store).items())
+    counted, moves = house_board(store, desk.now), house_moves(store, desk.now)
+    came = tuple(Reached(state, guideline.states[state].title, n) for state, n in moves.reached.items())
     places = tuple(place for phase in counted.phases for place in phase.places)
-    found = Numbers(desk.now, mark, places, counted.ends, stays(store, desk.now), came)
+    at = min(counted.at, moves.at)
+    found = Numbers(at, mark, places, counted.ends, moves.stays, came, kept=at < desk.now)
     kept(desk).get(("marked", mark), lambda: found)
     return found

@@ -59,6 +59,20 @@ def test_what_the_newest_migration_adds_is_filled_from_the_journals(store):
     assert {task.code for task in rows(store, models.Task, rank=0)} == {"K-SURG-ACK"}
 
 
+def test_every_message_with_an_outcome_says_when_it_got_it(store):
+    tell(store, *CARE, observed("neuro_exam", complete=True, motor_deficit=True))
+    outbox = models.Reminder.__table__
+    sent, *_others = rows(store, models.Reminder)
+    with store.database.writing() as connection:
+        connection.execute(outbox.update().where(outbox.c.key == sent.key).values(outcome="sent"))
+    migrate(store.database, command.downgrade, "0008")
+    store.database.upgrade()
+    assert {row.key: row.settled_at for row in rows(store, models.Reminder, outcome="sent")} == {
+        sent.key: sent.fired_at
+    }
+    assert {row.settled_at for row in rows(store, models.Reminder, outcome="waiting")} <= {None}
+
+
 def migrate(database, direction, revision):
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -81,7 +95,7 @@ def test_a_database_of_another_version_is_not_ready(database):
     database.upgrade()
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0008"):
+    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0009"):
         database.require_ready()
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from pathway.errors import AlreadyRunning, ClockWentBack
-from persistence import models
+from persistence import models, reckonings
+from persistence.board import house_board
 from persistence.database import Database
 from persistence.store import table
 from persistence.verify import verify
@@ -176,6 +177,14 @@ def test_a_digest_that_failed_is_tried_again_at_the_next_beat(ward, heart, pigeo
     pigeon.trouble = None
     heart.digest_beat()
     assert len(pigeon.sent) == 2
+
+
+def test_a_beat_reckons_anew_the_figures_that_a_large_house_keeps(ward, heart, clock, monkeypatch):
+    monkeypatch.setattr(reckonings, "LARGE", 0)
+    monkeypatch.setattr(reckonings, "WORTH_KEEPING", 0)
+    house_board(ward, clock.now - timedelta(minutes=2))
+    heart.figures_beat()
+    assert house_board(ward, clock.now).at == clock.now
 
 
 def test_a_clock_that_goes_back_stops_the_work_until_it_is_right(ward, heart, pigeon, clock, caplog):

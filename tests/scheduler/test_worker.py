@@ -36,7 +36,8 @@ from coordinator.settings import Settings
 from pathway.engine import Change, Engine
 from pathway.errors import ClockWentBack, StoreNotReady
 from pathway.journal import Step
-from persistence import models
+from persistence import models, reckonings
+from persistence.board import house_board
 from persistence.database import Database
 from persistence.store import Person, Store, table
 from persistence.verify import verify
@@ -560,6 +561,17 @@ def test_the_daily_jobs_wait_for_their_time_and_are_done_once(looks, pigeon, sto
     looks.digest()
     looks.nightly()
     assert (pigeon.sent, daily(store)) == (told, done)
+
+
+def test_figures_that_a_large_house_keeps_are_reckoned_anew_by_whoever_looks_first(looks, pigeon, store, monkeypatch):
+    monkeypatch.setattr(reckonings, "LARGE", 0)
+    monkeypatch.setattr(reckonings, "WORTH_KEEPING", 0)
+    house_board(store, LATE - timedelta(minutes=2))
+    looks.figures()
+    assert house_board(store, LATE).at == LATE
+    other = Looks(store, [pigeon], RHYTHM, lambda: LATE + timedelta(seconds=1), print)
+    other.figures()
+    assert house_board(store, LATE + timedelta(seconds=1)).at == LATE
 
 
 def test_a_verification_that_is_asked_to_stop_is_begun_again(looks, store):

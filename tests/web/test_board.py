@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pathway.journal import Step
+from persistence import reckonings
 from persistence.episodes_where import Which, ended_stays, episodes_where
 from tests.journeys.people import GUIDELINE
 from tests.web.conftest import NOW
@@ -206,6 +207,24 @@ def test_numbers_are_reckoned_again_after_something_was_recorded(coordinator, st
     store.keep_user("new@example.org", "New", "coordinator", active=True)
     store.record(line.patient, Step("admin", "assign", {"owner": "New"}, actor="coordinator", by="X"), NOW)
     assert re.search(r"of=(\w+)", coordinator.get("/cohort").text)[1] != before
+
+
+@pytest.mark.parametrize("page", ["/board", "/cohort", "/pathway", "/census", "/ahead", "/reminders"])
+def test_a_page_of_figures_that_were_kept_says_of_when_they_are_and_one_of_now_says_nothing(
+    signed_in, store, clock, monkeypatch, page
+):
+    lead = signed_in("lead")
+    assert "data-as-of" not in lead.get(page).text
+    monkeypatch.setattr(reckonings, "LARGE", 0)
+    monkeypatch.setattr(reckonings, "WORTH_KEEPING", 0)
+    clock.now += timedelta(minutes=1)
+    line = episodes_where(store, NOW, Which(open_only=True)).rows[0]
+    store.record(line.patient, Step("admin", "contact", {"outcome": "reached"}, by="X"), clock.now)
+    for minutes, said in ((1, False), (2, True), (7, False)):
+        clock.now = NOW + timedelta(minutes=minutes)
+        found = lead.get(page).text
+        assert ("data-as-of" in found) is said
+        assert ("As of 16-Mar-2026\N{NO-BREAK SPACE}07:31." in found) is said
 
 
 def test_the_site_starts_without_the_library_that_draws():

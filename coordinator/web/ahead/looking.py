@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from coordinator.web.ahead.columns import Chart, chart
@@ -13,7 +13,7 @@ from coordinator.web.typed import typed_day
 from coordinator.wiring import open_site
 from pathway.calendar import show_date
 from persistence.changes import owners
-from persistence.forecast import CLOCK, DUE, KINDS, LATE, Load, Span, loads
+from persistence.forecast import CLOCK, DUE, KINDS, LATE, Ahead, ByRule, Load, Span, by_rule, house_ahead, loads
 from scheduler.site import Site
 
 SPANS = (7, 14, 28, 91)
@@ -60,12 +60,16 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`capacity`: pieces of work that those who are shown can do in a day; None where it is not known."""
+    """`capacity`: pieces of work that those who are shown can do in a day; None where it is not known. `at`: of when
+    the numbers are. `crowd`: so many owners that there is no column for each; 0 where there is."""
 
     days: tuple[Day, ...]
     owners: tuple[str, ...]
     capacity: int | None
     chart: Chart
+    rules: Sequence[ByRule]
+    at: datetime
+    crowd: int
 
     def over(self, day: Day) -> int:
         return max(0, day.work - self.capacity) if self.capacity and not day.closed else 0
@@ -113,15 +117,25 @@ def asked_of(desk: Desk) -> Asked:
 
 
 def outlook(desk: Desk, asked: Asked) -> Outlook:
-    found = loads(desk.store, asked.span)
+    ahead = _ahead(desk, asked)
+    found, names = ahead.loads, [owner for owner in everybody(desk) if owner]
     site = open_site(desk.house.settings)
     days = tuple(by_days(asked.span.days, found, site))
-    named = sorted({load.owner for load in found})
-    people = 1 if asked.owner else len([owner for owner in everybody(desk) if owner])
+    named = sorted({load.owner for load in found}) if ahead.by_owner else ()
+    people = 1 if asked.owner else len(names)
     each = desk.house.settings.capacity
     capacity = each * people if each and people and asked.owner != NOBODY else None
     bars = chart([(day.day, day.counts, day.closed) for day in days], WORK, capacity)
-    return Outlook(days, tuple(named), capacity, bars)
+    crowd = 0 if ahead.by_owner else len(names)
+    return Outlook(days, tuple(named), capacity, bars, ahead.rules, ahead.at, crowd)
+
+
+def _ahead(desk: Desk, asked: Asked) -> Ahead:
+    """What somebody asks for in particular is counted now; the whole house may have been counted some minutes ago."""
+    if asked.owner or asked.kind or asked.code:
+        found, rules = loads(desk.store, asked.span), by_rule(desk.store, asked.span)
+        return Ahead(desk.now, found, rules, by_owner=True)
+    return house_ahead(desk.store, desk.now, asked.first, asked.days, today=desk.today)
 
 
 def by_days(days: Sequence[date], found: Sequence[Load], site: Site) -> Sequence[Day]:

@@ -12,7 +12,7 @@ from coordinator.web.doors import Forbidden, needs
 from coordinator.web.text import _, counted
 from coordinator.web.typed import page_number
 from pathway.calendar import show_date
-from persistence.forecast import by_rule, coming
+from persistence.forecast import coming
 from persistence.registry import Registry
 from scheduler.simulated import let_time_pass
 
@@ -27,12 +27,13 @@ def ahead(desk: Desk = needs(May.LOOK_AHEAD)) -> Response:
 
 def ahead_page(desk: Desk, status: int = 200, *, until: str = "", fault: str = "") -> Response:
     asked = looking.asked_of(desk)
+    found = looking.outlook(desk, asked)
     return desk.page(
         "ahead.html",
         status,
         asked=asked,
-        view=looking.outlook(desk, asked),
-        rules=by_rule(desk.store, asked.span),
+        view=found,
+        rules=found.rules,
         kinds=looking.kind_words(),
         symbols=looking.SYMBOLS,
         work=looking.WORK,

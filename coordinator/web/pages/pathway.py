@@ -12,7 +12,7 @@ from coordinator.web.desk import Desk
 from coordinator.web.diagram import Count, diagram
 from coordinator.web.doors import needs
 from coordinator.web.text import _
-from persistence.board import board
+from persistence.board import Board, house_board
 from persistence.moved import rules_fired
 
 router = APIRouter()
@@ -21,8 +21,9 @@ FIRED = timedelta(days=30)
 
 @router.get("/pathway")
 def picture(desk: Desk = needs(May.SEE_RULES)) -> Response:
-    shown = diagram(desk.store.engine.guideline, counts_of(desk))
-    return _page(desk, "pathway.html", picture=shown, rows=_rules(desk))
+    found = house_board(desk.store, desk.now) if desk.me.may(May.SEE_COUNTS) else None
+    shown = diagram(desk.store.engine.guideline, counts_of(found) if found else None)
+    return _page(desk, "pathway.html", picture=shown, rows=_rules(desk), as_of=found.at if found else desk.now)
 
 
 @router.get("/pathway/rules")
@@ -62,11 +63,8 @@ def sources(desk: Desk = needs(May.SEE_RULES)) -> Response:
     return _page(desk, "pathway_sources.html", cited=rules.cited(desk.store.engine.guideline))
 
 
-def counts_of(desk: Desk) -> dict[str, Count] | None:
-    """How many are where, for those who may see counts."""
-    if not desk.me.may(May.SEE_COUNTS):
-        return None
-    found = board(desk.store, desk.now)
+def counts_of(found: Board) -> dict[str, Count]:
+    """How many are where."""
     places = [place for phase in found.phases for place in phase.places] + list(found.ends)
     return {place.state: Count(place.episodes, place.overdue) for place in places}
 

@@ -53,7 +53,7 @@ def reminders(desk: Desk = needs(May.SEE_MESSAGES)) -> Response:
     )
     page = asked.get("page", "1")
     number = page_number(page)
-    found = outbox_page(desk.store, view, page=number, size=SIZE)
+    found = outbox_page(desk.store, view, page=number, size=SIZE, at=desk.now)
     known = words.outcomes()
     return desk.page(
         "reminders.html",
