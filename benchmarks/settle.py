@@ -9,9 +9,11 @@ import argparse
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,16 @@ SIZES = (1_000, 10_000)
 SMOKE = (50,)
 PATIENTS = 100
 LARGE = (1_000, 10_000, 100_000)
+WORKERS = 2
+SHARED = 10_000
+PATIENCE = 600.0
 
 
-def ours(url: str) -> dict[str, float]:
+def ours(url: str, together: Any = None) -> dict[str, float]:
+    """`together`: where others settle the same database, all begin when each is ready."""
     store = opened(url)
+    if together:
+        together.wait()
     with stopwatch() as taken:
         done = settle_all(store, UNTIL, batch=BATCH)
     assert not done.set_aside, done.set_aside
@@ -67,10 +75,13 @@ def raw_sqlite(before: str, after: str) -> dict[str, float]:
     return {"seconds": total.seconds, "processor": total.processor}
 
 
-def raw_postgres(before: str, after: str) -> dict[str, float]:
+def raw_postgres(before: str, after: str, writer: int = 0, together: Any = None) -> dict[str, float]:
+    """One of several writers `together` writes every so-manieth batch."""
     total = Taken()
     with psycopg.connect(before) as target, psycopg.connect(after) as source, target.cursor() as cursor:
-        for statements in batches(source, "%s"):
+        if together:
+            together.wait()
+        for statements in batches(source, "%s", writer, together.parties if together else 1):
             with stopwatch(total):
                 for statement, rows in statements:
                     cursor.executemany(statement, rows)
@@ -78,10 +89,12 @@ def raw_postgres(before: str, after: str) -> dict[str, float]:
     return {"seconds": total.seconds, "processor": total.processor}
 
 
-def batches(source: Any, mark: str) -> Iterator[list[tuple[str, list[tuple[Any, ...]]]]]:
+def batches(
+    source: Any, mark: str, writer: int = 0, writers: int = 1
+) -> Iterator[list[tuple[str, list[tuple[Any, ...]]]]]:
     """For each batch of episodes the statements that write what our run wrote of them, with their rows."""
     ids = [row[0] for row in source.execute("SELECT id FROM episode ORDER BY id").fetchall()]
-    for first in range(0, len(ids), BATCH):
+    for first in range(writer * BATCH, len(ids), writers * BATCH):
         names = ids[first : first + BATCH]
         statements = [_updating(source, names, mark)]
         for table in WRITTEN:
@@ -133,6 +146,43 @@ def on_postgres(episodes: int) -> dict[str, float]:
     return found | {"limit_seconds": raw["seconds"]}
 
 
+def by_two_workers(episodes: int) -> dict[str, float]:
+    """Two processes settle one database, each with a store of its own; the limit is that of one writer."""
+    mine = postgres.fresh("mine")
+    apart(filled, mine, episodes)
+    limit, shared_limit = (postgres.copy(name, mine) for name in ("limit", "shared_limit"))
+    with get_context("spawn").Manager() as manager:
+        both = manager.Barrier(WORKERS, timeout=PATIENCE)
+        shares = at_once(ours, *[(mine, both)] * WORKERS)
+        found = {name: sum(share[name] for share in shares) for name in ("fired", "processor")}
+        _require_each_once(mine, found["fired"])
+        raw = apart(raw_postgres, _plain(limit), _plain(mine))
+        writers = at_once(raw_postgres, *((_plain(shared_limit), _plain(mine), n, both) for n in range(WORKERS)))
+    found |= {name: max(share[name] for share in shares) for name in ("seconds", "peak_mb")}
+    return found | {"limit_seconds": raw["seconds"], "shared_limit_seconds": max(w["seconds"] for w in writers)}
+
+
+def at_once(work: Callable[..., dict[str, float]], *calls: tuple[Any, ...]) -> list[dict[str, float]]:
+    """Each call in a process of its own, all at the same time."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [run.result() for run in [pool.submit(apart, work, *call) for call in calls]]
+
+
+def _require_each_once(url: str, fired: float) -> None:
+    """Each firing has a line, a message of its own, and nobody is left."""
+    now = {"now": UNTIL}
+    with psycopg.connect(_plain(url)) as connection:
+        lines, messages, left = (
+            connection.execute(query, now).fetchone()
+            for query in (
+                "SELECT count(*) FROM entry WHERE recorded_at = %(now)s",
+                "SELECT count(*) FROM reminder WHERE fired_at = %(now)s",
+                "SELECT count(*) FROM episode WHERE next_wake_at <= %(now)s",
+            )
+        )
+    assert (lines, messages, left) == ((fired,), (fired,), (0,)), (fired, lines, messages, left)
+
+
 def _plain(url: str) -> str:
     """As psycopg itself takes it."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -144,12 +194,19 @@ def main() -> None:
     sizes.add_argument("--smoke", action="store_const", const=SMOKE, dest="sizes", help="as small as can be")
     sizes.add_argument("--large", action="store_const", const=LARGE, dest="sizes", help="up to 100 000 episodes")
     sizes.add_argument("--episodes", type=int, nargs="+", dest="sizes")
-    asked = arguments.parse_args().sizes or SIZES
+    arguments.add_argument("--shared", type=int, default=SHARED, help="episodes for two workers at once")
+    given = arguments.parse_args()
+    asked = given.sizes or SIZES
+    shared = asked[0] if asked is SMOKE else given.shared
     with tempfile.TemporaryDirectory() as name:
         runs = {f"SQLite, {n:,} episodes": on_sqlite(Path(name), n) for n in asked}
         runs[f"PostgreSQL, {asked[0]:,} episodes"] = on_postgres(asked[0])
+        runs[f"PostgreSQL, {shared:,} episodes, two workers"] = by_two_workers(shared)
         others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in peers.WAYS.items()}
     report(runs, others, smoke=asked is SMOKE)
+    *_, two = runs.values()
+    longer = two["seconds"] / two["shared_limit_seconds"]
+    print(f"Two workers take {longer:.3g} times as long as two raw writers at once.")
 
 
 def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]], *, smoke: bool) -> None:
