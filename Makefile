@@ -6,6 +6,9 @@ UV := uv==0.13.9
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := pathway persistence scheduler coordinator
+# How both locks are written. That of the benchmarks names only what requirements.lock does not.
+LOCKED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
 .PHONY: help .venv demo test lint types pytest endurance format bench bench-screens docs text pictures lock clean python
@@ -25,6 +28,12 @@ help: ## Show this list
 
 .venv/.installed: .venv/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Both locks, so that nothing is installed that neither names.
+.venv/.bench: benchmarks/requirements.lock .venv/.installed
+	@echo "Installing what benchmarks/requirements.lock names into .venv ..."
+	@$(PIP) install --require-hashes -r requirements.lock -r benchmarks/requirements.lock
 	@touch $@
 
 demo: .venv/.installed ## Run the engine on made-up patients
@@ -49,7 +58,7 @@ format: .venv/.installed ## Put the code in the common format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-bench: .venv/.installed ## Measure every workload against a baseline in the same run (BENCH=--smoke: as small as can be)
+bench: .venv/.bench ## Measure every workload against a baseline in the same run (BENCH=--smoke: as small as can be)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-screens: .venv/.installed ## Measure the screens at 50 000 episodes against 5 000 in the same run
@@ -71,12 +80,12 @@ text: .venv/.installed ## Collect what is marked for translation into coordinato
 pictures: .venv/.installed ## Photograph the screens over the demo cohort into docs/pictures (needs chromium)
 	$(BIN)/python -m tests.browser.pictures
 
-lock: python ## Write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+lock: python ## Write both requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(PYTHON) -m venv --clear .venv-lock
 	@.venv-lock/bin/python -m pip --quiet --disable-pip-version-check install $(UV)
-	@.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--quiet --output-file requirements.lock $(UPGRADE)
+	@.venv-lock/bin/uv pip compile pyproject.toml --extra dev $(LOCKED) --output-file requirements.lock
+	@.venv-lock/bin/uv pip compile pyproject.toml --extra bench $(LOCKED) --output-file benchmarks/requirements.lock \
+		--constraint requirements.lock $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
 	@rm -rf .venv-lock
 
 clean: ## Remove the environment, the caches and what was built

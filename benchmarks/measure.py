@@ -6,16 +6,26 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
-LIBRARIES = ("sqlalchemy", "sqlmodel", "transitions", "apscheduler", "psycopg", "procrastinate", "pydantic")
+LIBRARIES = (
+    "sqlalchemy",
+    "sqlmodel",
+    "transitions",
+    "apscheduler",
+    "psycopg",
+    "procrastinate",
+    "pydantic",
+    "spiffworkflow",
+    "dbos",
+)
 
 
 @dataclass(slots=True)
@@ -61,11 +71,20 @@ def write(name: str, found: Mapping[str, Any], *, smoke: bool) -> None:
         return
     about = {
         "machine": f"{platform.machine()}, {platform.python_implementation()} {platform.python_version()}",
-        "versions": {"sqlite": sqlite3.sqlite_version, **{library: version(library) for library in LIBRARIES}},
+        "versions": {"sqlite": sqlite3.sqlite_version, **_versions()},
         "commit": _commit(),
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({**found, **about}, indent=2) + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    """Of what is installed: some of the peers are there only where `make bench` has put them."""
+    found = {}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[library] = version(library)
+    return found
 
 
 def _commit() -> str:

@@ -5,6 +5,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import procrastinate
@@ -69,22 +71,27 @@ def engine_on(url: str, patients: int) -> Any:
 
 
 def fire(engine: Any, patient: int, step: int) -> None:
-    """One firing in a session of its own: read, move by a machine, write, commit."""
+    """One firing in a session of its own, with its commit."""
     with Session(engine) as session:
-        clock = session.exec(select(Clock).where(Clock.patient == patient, Clock.step == step)).one()
-        ward = session.get_one(Ward, patient)
-        machine = Machine(model=None, states=list(STATES), initial=STATES[0], auto_transitions=False)
-        for source, goal in zip(STATES, STATES[1:], strict=False):
-            machine.add_transition("due", source, goal)
-        model = type("Model", (), {})()
-        machine.add_model(model, initial=ward.state)
-        model.due()
-        ward.state, clock.fired = model.state, True
-        session.add(Line(patient=patient, said=f"moved to {ward.state}", at=clock.due))
-        session.add(Note(key=f"{patient}:{step}", patient=patient, at=clock.due))
-        if step + 1 < STEPS:
-            session.add(Clock(patient=patient, step=step + 1, due=clock.due + timedelta(days=28)))
+        fire_in(session, patient, step)
         session.commit()
+
+
+def fire_in(session: Session, patient: int, step: int) -> None:
+    """One firing in a session that others commit: read, move by a machine, write."""
+    clock = session.exec(select(Clock).where(Clock.patient == patient, Clock.step == step)).one()
+    ward = session.get_one(Ward, patient)
+    machine = Machine(model=None, states=list(STATES), initial=STATES[0], auto_transitions=False)
+    for source, goal in zip(STATES, STATES[1:], strict=False):
+        machine.add_transition("due", source, goal)
+    model = type("Model", (), {})()
+    machine.add_model(model, initial=ward.state)
+    model.due()
+    ward.state, clock.fired = model.state, True
+    session.add(Line(patient=patient, said=f"moved to {ward.state}", at=clock.due))
+    session.add(Note(key=f"{patient}:{step}", patient=patient, at=clock.due))
+    if step + 1 < STEPS:
+        session.add(Clock(patient=patient, step=step + 1, due=clock.due + timedelta(days=28)))
 
 
 def told(engine: Any) -> int:
@@ -160,8 +167,27 @@ def procrastinate_jobs(_folder: str, patients: int) -> dict[str, float]:
     return {"fired": STEPS * patients, "seconds": seconds}
 
 
-WAYS: Mapping[str, Callable[[str, int], dict[str, float]]] = {
+# ---------------------------------------------------------------- all of them
+
+Way = Callable[[str, int], dict[str, float]]
+WAYS: Mapping[str, Way] = {
     "transitions and SQLModel, a session and commit per timer (SQLite)": a_session_each,
     "APScheduler 3, a stored job per timer (SQLite)": apscheduler_jobs,
     "procrastinate, a job per timer, ten at a time (PostgreSQL)": procrastinate_jobs,
 }
+# The project does without these; `make bench` installs them. The package, and the module here that runs it.
+BENCH_ONLY = {"SpiffWorkflow": "benchmarks.spiff_processes", "dbos": "benchmarks.dbos_workflows"}
+
+
+def ways() -> dict[str, Way]:
+    """Every way whose parts are installed."""
+    found = dict(WAYS)
+    for package, module in BENCH_ONLY.items():
+        if find_spec(package):
+            found |= import_module(module).WAYS
+    return found
+
+
+def left_out() -> list[str]:
+    """The packages of the ways that cannot be measured here."""
+    return [package for package in BENCH_ONLY if not find_spec(package)]

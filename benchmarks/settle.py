@@ -202,7 +202,7 @@ def main() -> None:
         runs = {f"SQLite, {n:,} episodes": on_sqlite(Path(name), n) for n in asked}
         runs[f"PostgreSQL, {asked[0]:,} episodes"] = on_postgres(asked[0])
         runs[f"PostgreSQL, {shared:,} episodes, two workers"] = by_two_workers(shared)
-        others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in peers.WAYS.items()}
+        others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in peers.ways().items()}
     report(runs, others, smoke=asked is SMOKE)
     *_, two = runs.values()
     longer = two["seconds"] / two["shared_limit_seconds"]
@@ -222,6 +222,8 @@ def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]
         (what, run["fired"] / run["seconds"], largest * run["seconds"] / run["fired"]) for what, run in others.items()
     ]
     show("The ways others would take", ("", "timers/s", "times slower than our largest"), ways)
+    if missing := peers.left_out():
+        print(f"left out, not installed: {', '.join(missing)}; `make bench` installs them")
     sizes = [run for what, run in runs.items() if what.startswith("SQLite")]
     first, last = sizes[0], sizes[-1]
     growth = (last["processor"] / last["fired"]) / (first["processor"] / first["fired"])
