@@ -34,10 +34,10 @@ def begins_with(column: ColumnElement[Any], begun: str) -> ColumnElement[bool]:
     return and_(InCodeOrder(column) >= begun, InCodeOrder(column) < begun + chr(sys.maxunicode))
 
 
-def not_by_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The text, empty where there is none, said so that SQLite is led by another condition: it guesses that a column
-    with an index narrows a list most."""
-    return func.coalesce(column, "")
+def not_by_index(column: ColumnElement[Any], none: str | int = "") -> ColumnElement[Any]:
+    """The value, or `none` where there is none, said so that SQLite is led by another condition: it guesses that a
+    column with an index narrows a list most."""
+    return func.coalesce(column, none)
 
 
 def _two(element: Any, compiler: Any, **options: Any) -> tuple[str, str]:

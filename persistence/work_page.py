@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from persistence import models
-from persistence.dialects import DaysBetween, InCodeOrder
+from persistence.dialects import DaysBetween, InCodeOrder, not_by_index
 from persistence.last_contact import Contacted, last_contacts
 from persistence.local_days import LocalDays, local_days
 from persistence.names import full_name
@@ -223,17 +223,23 @@ class _Listing:
         ranks = {cell.rank for cell in self.cells("all")}
         parts = case(*((self._is_in(part), part) for part in PARTS))
         each = select(TASKS.c.rank, parts.label("part"), self._aside().label("aside"))
-        wanted = each.where(IS_OPEN, TASKS.c.rank.in_(ranks), *self._conditions())
+        # Of some episodes, theirs is the index to take, not that of all open work.
+        rank = not_by_index(TASKS.c.rank, REST) if self.view.of_some_episodes else TASKS.c.rank
+        wanted = each.where(IS_OPEN, rank.in_(ranks), *self._conditions())
         found = wanted.select_from(self._source()).subquery()
         return select(*found.c, func.count()).group_by(*found.c)
 
     def _counting_cells(self) -> Any:
         """Each cell as one stretch of an index, and again what of it was set aside: that is little, and looked up."""
         cells = self.cells("all")
-        beside = LOOKS.join(TASKS, _same_task())
         each = [self._counted(cell, 0, TASKS).where(self._is_cell(cell)) for cell in cells]
+        beside, later = LOOKS.join(TASKS, _same_task()), LOOKS.c.until > self.today
+        # By the few that were set aside, not by all open work.
+        theirs = TASKS.c.episode_id.in_(select(LOOKS.c.episode_id).where(later))
         aside = [
-            self._counted(cell, 1, beside).where(self._is_cell(cell), LOOKS.c.until > self.today)
+            self._counted(cell, 1, beside).where(
+                not_by_index(TASKS.c.rank, REST) == cell.rank, self._is_in(cell.part), later, theirs
+            )
             for cell in cells
             if cell.rank != RED
         ]
