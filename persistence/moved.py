@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Select, Subquery, case, func, literal, select
@@ -12,13 +13,13 @@ from persistence import models
 from persistence.centiles import numbered, spread
 from persistence.dialects import DaysElapsed
 from persistence.episode_list import Lines, listed
-from persistence.reckonings import reckoned
+from persistence.reckonings import Reckoned, reckoned
 from persistence.registry import table
 from persistence.store import Store
 from persistence.utc import UtcDateTime
 
 MOVES = table(models.Move)
-MOVED = "moved"
+MOVED, FIRED = "moved", "fired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,16 @@ def rules_fired(store: Store, since: datetime, until: datetime | None = None) ->
     query = select(MOVES.c.rule, counted).where(*_within(since, until)).group_by(MOVES.c.rule)
     with store.database.reading() as connection:
         return dict(_pairs(connection.execute(query.order_by(counted.desc(), MOVES.c.rule))))
+
+
+def house_rules_fired(store: Store, at: datetime, days: int) -> Reckoned:
+    """For a page, how many moves each rule made in the last so many days: in a large house as of some minutes ago at
+    most."""
+    return reckoned(store, at, f"{FIRED} {days}", partial(of_the_last_days, days=days))
+
+
+def of_the_last_days(store: Store, at: datetime, *, days: int) -> dict[str, int]:
+    return rules_fired(store, at - timedelta(days=days))
 
 
 def moved_by_rule(

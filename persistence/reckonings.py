@@ -26,7 +26,7 @@ from persistence.store import Store
 
 ROWS, EPISODES = table(models.Reckoning), table(models.Episode)
 # Seconds that a reckoning takes, and episodes that a house has, from which on it is kept.
-WORTH_KEEPING, LARGE = 0.1, 5_000
+WORTH_KEEPING, LARGE = 0.05, 5_000
 OLDEST = timedelta(minutes=5)
 # The engine reckons anew that often, but has at least so many times the length of a reckoning between two of them.
 EVERY, REST, AT_LATEST = timedelta(seconds=45), 10, timedelta(minutes=3)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, select
+from sqlalchemy import Connection, case, exists, func, select
 
 from persistence import models
 from persistence.hl7_messages import waiting_messages
@@ -129,15 +129,18 @@ def _episodes(connection: Connection, now: datetime) -> dict[str, Any]:
 
 
 def _outbox(connection: Connection, now: datetime) -> dict[str, Any]:
+    """Each figure from the index that tells it: very many may wait, and few of them were tried."""
     rows, tries = table(models.Reminder), table(models.Delivery)
+    waits, long_ago = rows.c.outcome == "waiting", rows.c.try_at <= now - HOUR
     refused = exists().where(tries.c.reminder_key == rows.c.key, ~tries.c.ok, tries.c.attempted_at <= now - HOUR)
-    query = select(
-        func.count().label("waiting"),
-        func.min(rows.c.fired_at).label("oldest_waiting"),
-        func.count(case((rows.c.try_at <= now - HOUR, 1))).label("untried"),
-        func.count(case((and_(rows.c.try_at > now - HOUR, refused), 1))).label("retried"),
-    )
-    return dict(connection.execute(query.where(rows.c.outcome == "waiting")).mappings().one())
+    parts = {
+        "waiting": select(func.count()).select_from(rows).where(waits),
+        "oldest_waiting": select(rows.c.fired_at).where(waits).order_by(rows.c.fired_at).limit(1),
+        "untried": select(func.count()).select_from(rows).where(waits, long_ago),
+        "retried": select(func.count()).select_from(rows).where(waits, ~long_ago, refused),
+    }
+    query = select(*(part.scalar_subquery().label(name) for name, part in parts.items()))
+    return dict(connection.execute(query).mappings().one())
 
 
 def _outcomes(connection: Connection, now: datetime) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 from pathway.calendar import local_date
 from persistence.board import BOARD, counts
 from persistence.forecast import AHEAD_FIGURES, of_everybody
-from persistence.moved import MOVED, came_and_stayed
+from persistence.moved import FIRED, MOVED, came_and_stayed, of_the_last_days
 from persistence.outbox_page import ENDED, ended
 from persistence.reckonings import Reckon, reckoned, refresh
 from persistence.store import Store
@@ -48,4 +48,6 @@ def _known(name: str, today: date) -> Reckon | None:
     what, _space, days = name.partition(" ")
     if what == AHEAD_FIGURES and days.isdecimal():
         return partial(of_everybody, first=today, days=int(days))
+    if what == FIRED and days.isdecimal():
+        return partial(of_the_last_days, days=int(days))
     return {BOARD: counts, MOVED: came_and_stayed, ENDED: ended, CENSUS: counted}.get(name)

@@ -10,7 +10,7 @@ from persistence import models, reckonings
 from persistence.board import board, house_board
 from persistence.forecast import Span, by_rule, house_ahead, loads
 from persistence.messages import OUTCOMES
-from persistence.moved import house_moves, reached, stays
+from persistence.moved import house_moves, house_rules_fired, reached, rules_fired, stays
 from persistence.outbox_page import OutboxView, outbox_page
 from persistence.reckonings import AT_LATEST, EVERY, OLDEST, instants, reckoned, refresh
 from scheduler.census import census
@@ -173,7 +173,8 @@ def test_kept_figures_are_those_that_were_counted(cohort):
         ahead = house_ahead(cohort, at, MORNING.date(), 28, today=MORNING.date())
         span = Span(MORNING.date(), MORNING.date() + timedelta(days=27))
         assert (ahead.loads, ahead.rules, ahead.by_owner) == (loads(cohort, span), by_rule(cohort, span), True)
-        assert sorted(kept(cohort)) == ["ahead 28", "board", "census", "ended messages", "moved"]
+        assert house_rules_fired(cohort, at, 90).figures == rules_fired(cohort, MORNING - timedelta(days=90))
+        assert sorted(kept(cohort)) == ["ahead 28", "board", "census", "ended messages", "fired 90", "moved"]
 
 
 @pytest.mark.usefixtures("large")
@@ -232,13 +233,14 @@ def test_every_figure_that_is_kept_is_one_that_the_engine_keeps_fresh(store):
         look(store, OPENED)
     outbox_page(store, OutboxView(), at=OPENED)
     house_ahead(store, OPENED, OPENED.date(), 14, today=OPENED.date())
+    house_rules_fired(store, OPENED, 30)
     names = sorted(kept(store))
-    assert len(names) == 5
+    assert len(names) == 6
     assert sorted(keep_fresh(store, OPENED + EVERY, **LONDON)) == names
     assert house_board(store, OPENED + EVERY).at == OPENED + EVERY
     at_midnight = OPENED.replace(hour=23, minute=59, second=59)
-    assert len(keep_fresh(store, at_midnight, **LONDON)) == 5
-    assert len(keep_fresh(store, at_midnight + EVERY, **LONDON)) == 5
+    assert len(keep_fresh(store, at_midnight, **LONDON)) == 6
+    assert len(keep_fresh(store, at_midnight + EVERY, **LONDON)) == 6
     tomorrow = OPENED.date() + timedelta(days=1)
     assert house_ahead(store, at_midnight + EVERY, tomorrow, 14, today=tomorrow).at == at_midnight + EVERY
 

@@ -209,7 +209,7 @@ def test_numbers_are_reckoned_again_after_something_was_recorded(coordinator, st
     assert re.search(r"of=(\w+)", coordinator.get("/cohort").text)[1] != before
 
 
-@pytest.mark.parametrize("page", ["/board", "/cohort", "/pathway", "/census", "/ahead", "/reminders"])
+@pytest.mark.parametrize("page", ["/board", "/cohort", "/pathway", "/pathway/rules", "/census", "/ahead", "/reminders"])
 def test_a_page_of_figures_that_were_kept_says_of_when_they_are_and_one_of_now_says_nothing(
     signed_in, store, clock, monkeypatch, page
 ):

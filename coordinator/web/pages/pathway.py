@@ -1,6 +1,5 @@
 """The pathway: the picture, and the rules, clocks, conflicts, profiles and sources in words."""
 
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,24 +12,28 @@ from coordinator.web.diagram import Count, diagram
 from coordinator.web.doors import needs
 from coordinator.web.text import _
 from persistence.board import Board, house_board
-from persistence.moved import rules_fired
+from persistence.moved import house_rules_fired
+from persistence.reckonings import Reckoned
 
 router = APIRouter()
-FIRED = timedelta(days=30)
+FIRED = 30
 
 
 @router.get("/pathway")
 def picture(desk: Desk = needs(May.SEE_RULES)) -> Response:
     found = house_board(desk.store, desk.now) if desk.me.may(May.SEE_COUNTS) else None
     shown = diagram(desk.store.engine.guideline, counts_of(found) if found else None)
-    return _page(desk, "pathway.html", picture=shown, rows=_rules(desk), as_of=found.at if found else desk.now)
+    fired = _fired(desk)
+    as_of = min(fired.at, found.at) if found else fired.at
+    return _page(desk, "pathway.html", picture=shown, rows=_rules(desk, fired), as_of=as_of)
 
 
 @router.get("/pathway/rules")
 def table_of_rules(only: str = "", desk: Desk = needs(May.SEE_RULES)) -> Response:
     known = {rule.id for rule in desk.store.engine.guideline.transitions}
     wanted = tuple(name for name in only.split(",") if name in known)
-    return _page(desk, "pathway_rules.html", rows=_rules(desk, wanted), only=wanted)
+    fired = _fired(desk)
+    return _page(desk, "pathway_rules.html", rows=_rules(desk, fired, wanted), only=wanted, as_of=fired.at)
 
 
 @router.get("/pathway/timers")
@@ -69,8 +72,12 @@ def counts_of(found: Board) -> dict[str, Count]:
     return {place.state: Count(place.episodes, place.overdue) for place in places}
 
 
-def _rules(desk: Desk, only: tuple[str, ...] = ()) -> list[rules.Rules]:
-    return rules.rules_of(desk.store.engine.guideline, rules_fired(desk.store, desk.now - FIRED), only)
+def _fired(desk: Desk) -> Reckoned:
+    return house_rules_fired(desk.store, desk.now, FIRED)
+
+
+def _rules(desk: Desk, fired: Reckoned, only: tuple[str, ...] = ()) -> list[rules.Rules]:
+    return rules.rules_of(desk.store.engine.guideline, fired.figures, only)
 
 
 def _page(desk: Desk, template: str, **values: Any) -> Response:
