@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, union_all
 
 from persistence import models
 from persistence.dialects import not_by_index
@@ -135,9 +135,11 @@ def _conditions(view: OutboxView) -> list[ColumnElement[bool]]:
 
 
 def _about(people: Any) -> ColumnElement[bool]:
-    """A message of an episode is found by the index of episodes; few have none."""
+    """Two lists of keys, each by the index of episodes: PostgreSQL would take none for one thing or the other."""
     theirs = ROWS.c.episode_id.in_(select(EPISODES.c.id).where(EPISODES.c.patient_id.in_(people)))
-    return or_(theirs, and_(ROWS.c.episode_id.is_(None), ROWS.c.patient_id.in_(people)))
+    of_no_episode = and_(ROWS.c.episode_id.is_(None), ROWS.c.patient_id.in_(people))
+    keys = union_all(*(select(ROWS.c.key).where(which).correlate(None) for which in (theirs, of_no_episode)))
+    return ROWS.c.key.in_(keys.scalar_subquery())
 
 
 def _with_outcome(view: OutboxView) -> list[ColumnElement[bool]]:
