@@ -4,7 +4,7 @@ from dbos import DBOS
 from sqlalchemy import make_url
 
 from benchmarks.measure import stopwatch
-from benchmarks.peers import SHARED, STEPS, engine_on, fire, told
+from benchmarks.peers import SHARED, STEPS, engine_on, file_in, fire, told
 from tests import postgres
 
 # As many as procrastinate works on.
@@ -48,7 +48,7 @@ def measured(system: str, url: str, patients: int) -> dict[str, float]:
 
 def on_sqlite(folder: str, patients: int) -> dict[str, float]:
     """The default of DBOS."""
-    return measured(f"sqlite:///{folder}/dbos.db", f"sqlite:///{folder}/workflows.db", patients)
+    return measured(file_in(folder, "dbos.db"), file_in(folder, "workflows.db"), patients)
 
 
 def on_postgres(_folder: str, patients: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from SpiffWorkflow.bpmn.specs.defaults import IntermediateCatchEvent
 from sqlmodel import Field, Session, SQLModel
 
 from benchmarks.measure import stopwatch
-from benchmarks.peers import BEGUN, STEPS, engine_on, fire_in, told
+from benchmarks.peers import BEGUN, STEPS, engine_on, file_in, fire_in, told
 
 PROCESS = Path(__file__).with_name("three_timers.bpmn")
 SERIALIZER = BpmnWorkflowSerializer()
@@ -28,7 +28,7 @@ class Process(SQLModel, table=True):
 
 def spiff_processes(folder: str, patients: int) -> dict[str, float]:
     """For each timer its process is read from its row, taken to the next timer and stored, in one commit."""
-    engine = engine_on(f"sqlite:///{folder}/processes.db", patients)
+    engine = engine_on(file_in(folder, "processes.db"), patients)
     begin(engine, patients)
     with stopwatch() as taken:
         for _ in range(STEPS):
