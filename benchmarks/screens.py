@@ -106,6 +106,7 @@ READS: dict[str, Read] = {
     "Overdue in one state": lambda store: work_page(store, NOW, View("overdue", state="REASSESSMENT")),
     "All open work": lambda store: work_page(store, NOW, View("all")),
     "Find 'bir'": lambda store: search(store, "bir"),
+    "Find a name that nobody has": lambda store: search(store, "nemo"),
     "Find a number": lambda store: search(store, some_patient(store)),
     "Board": lambda store: house_board(store, NOW),
     "Red flags behind a number": lambda store: episodes_where(store, NOW, Which(open_only=True, red=True)),

@@ -18,7 +18,7 @@ def long_text(*, null: bool = False) -> Column:
 
 def in_code_order() -> Column:
     """Text in the order in which Python has it, whatever language a server speaks."""
-    return Column(String().with_variant(String(collation="C"), "postgresql"), nullable=False, index=True)
+    return Column(String().with_variant(String(collation="C"), "postgresql"), nullable=False)
 
 
 def if_open(name: str, *columns: str) -> Index:

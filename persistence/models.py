@@ -38,7 +38,11 @@ class Patient(SQLModel, table=True):
     """
 
     __tablename__ = "patient"
-    __table_args__ = (Index("ix_patient_merged_into", "merged_into"),)
+    __table_args__ = (
+        Index("ix_patient_merged_into", "merged_into"),
+        # Whole, as far as a search by name goes, and in the order of its page.
+        Index("ix_patient_name", "name_key", "id", "merged_into"),
+    )
     id: str = Field(primary_key=True)
     surname: str = Field(default="", index=True)
     given: str = ""

@@ -16,6 +16,8 @@ from persistence.store import Store
 
 PEOPLE, EPISODES = table(models.Patient), table(models.Episode)
 MOST = 50
+# So many are counted; of more it is said that there are more, since nobody reads on there.
+COUNTED = 200
 # Day first, as everywhere in the house; the year has four digits, so that nobody is born in the wrong century.
 DATES = (r"\d{1,2}-[A-Za-z]{3}-\d{4}", r"\d{1,2}/\d{1,2}/\d{4}", r"\d{4}-\d{2}-\d{2}")
 FORMS = ("%d-%b-%Y", "%d/%m/%Y", "%Y-%m-%d")
@@ -48,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The first of those who fit, by name, and how many fit in all."""
+    """The first of those who fit, by name, and how many fit in all: one more than COUNTED where there are more."""
 
     people: tuple[Found, ...]
     total: int
@@ -61,9 +63,9 @@ def search(store: Store, typed: str, limit: int = MOST) -> Search:
     """
     fits = and_(fitting(typed), not_by_index(PEOPLE.c.merged_into) == "")
     with store.database.snapshot() as connection:
-        total = connection.scalar(select(func.count()).select_from(PEOPLE).where(fits)) or 0
         query = select(PEOPLE, _alike().label("alike")).where(fits)
         rows = connection.execute(query.order_by(PEOPLE.c.name_key, PEOPLE.c.id).limit(limit)).all()
+        total = len(rows) if len(rows) < limit else _counted(connection, fits)
         standings = _standings(connection, [row.id for row in rows])
         formerly = _formerly(connection, [row.id for row in rows])
     people = (
@@ -79,6 +81,11 @@ def search(store: Store, typed: str, limit: int = MOST) -> Search:
         for row in rows
     )
     return Search(tuple(people), total)
+
+
+def _counted(connection: Connection, fits: ColumnElement[bool]) -> int:
+    first = select(PEOPLE.c.id).where(fits).limit(COUNTED + 1).subquery()
+    return connection.scalar(select(func.count()).select_from(first)) or 0
 
 
 def fitting(typed: str) -> ColumnElement[bool]:

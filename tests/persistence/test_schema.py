@@ -95,7 +95,7 @@ def test_a_database_of_another_version_is_not_ready(database):
     database.upgrade()
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0009"):
+    with pytest.raises(StoreNotReady, match="is at 9999, this version needs 0010"):
         database.require_ready()
 
 

@@ -101,3 +101,10 @@ def test_two_people_without_a_name_are_no_namesakes(house):
 def test_a_long_answer_is_cut_and_says_how_long_it_was(house):
     found = search(house, "smith", limit=2)
     assert (len(found.people), found.total) == (2, 3)
+
+
+def test_of_very_many_it_is_said_that_there_are_more(house, monkeypatch):
+    monkeypatch.setattr("persistence.search.COUNTED", 1)
+    assert search(house, "smith", limit=1).total == 2
+    assert search(house, "smith", limit=3).total == 2
+    assert search(house, "smith").total == 3

@@ -29,6 +29,16 @@ def test_two_of_the_same_name_are_an_alert_on_each(coordinator, store):
     assert words(coordinator.get("/find?q=sample")).count("Another patient has the same name") == 2
 
 
+def test_where_very_many_fit_it_is_said_that_there_are_more(coordinator, monkeypatch):
+    for module in ("persistence.search", "coordinator.web.pages.find", "coordinator.web.pages.not_listed"):
+        monkeypatch.setattr(f"{module}.COUNTED", 3)
+    monkeypatch.setattr("persistence.search.search.__defaults__", (3,))
+    assert "More than 3 patients fit. The first 3 by name are shown" in words(coordinator.get("/find?q=demo"))
+    monkeypatch.setattr("coordinator.web.pages.not_listed.MOST", 2)
+    said = words(coordinator.get("/work/why-not?who=demo"))
+    assert "More than 3 people fit; these are the first." in said
+
+
 def test_nobody_found_says_why_and_the_way_out(coordinator, auditor, store):
     page = coordinator.get("/find?q=<nobody>")
     assert "Nobody fits all of “<nobody>”. Try fewer words, or the number alone." in words(page)

@@ -9,7 +9,7 @@ from coordinator.web.access import May
 from coordinator.web.desk import Desk
 from coordinator.web.doors import needs
 from coordinator.web.work_filters import filters_of, tab_words
-from persistence.search import Found, search
+from persistence.search import COUNTED, Found, search
 from persistence.why_listed import WhyEpisode, why_listed
 
 router = APIRouter()
@@ -30,4 +30,5 @@ def why_not(desk: Desk = needs(May.SEE_WORK), who: str = "") -> Response:
     found = search(desk.store, who, MOST)
     people = [Asked(each, why_listed(desk.store, each.patient, desk.now, asked.view)) for each in found.people]
     word = tab_words()[asked.due]
-    return desk.page("not_listed.html", asked=asked, who=who.strip(), people=people, total=found.total, list_word=word)
+    counts = {"total": found.total, "counted": COUNTED}
+    return desk.page("not_listed.html", asked=asked, who=who.strip(), people=people, list_word=word, **counts)
