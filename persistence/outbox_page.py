@@ -13,7 +13,7 @@ from persistence.messages import OUTCOMES, Attempt
 from persistence.names import full_name
 from persistence.reckonings import reckoned
 from persistence.registry import table
-from persistence.search import fitting
+from persistence.search import numbers_fitting
 from persistence.store import Store
 
 ROWS, PEOPLE, EPISODES = table(models.Reminder), table(models.Patient), table(models.Episode)
@@ -130,7 +130,7 @@ def _conditions(view: OutboxView) -> list[ColumnElement[bool]]:
         part = view.text.strip()
         found.append(or_(ROWS.c.because.icontains(part, autoescape=True), ROWS.c.code.icontains(part, autoescape=True)))
     if view.q.strip():
-        found.append(_about(select(PEOPLE.c.id).where(fitting(view.q))))
+        found.append(_about(numbers_fitting(view.q).scalar_subquery()))
     return found
 
 

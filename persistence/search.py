@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select, union_all
 
 from persistence import models
 from persistence.dialects import begins_with, not_by_index
@@ -90,10 +90,21 @@ def _counted(connection: Connection, fits: ColumnElement[bool]) -> int:
 
 def fitting(typed: str) -> ColumnElement[bool]:
     """The condition on a patient that what was typed stands for: it fits them, or a record merged into theirs."""
+    return or_(_fitting(typed, PEOPLE), PEOPLE.c.id.in_(_merged(typed)))
+
+
+def numbers_fitting(typed: str) -> Any:
+    """The numbers of the same people, as a list: for what is looked up by them. PostgreSQL takes half of everybody to
+    fit one thing or the other, and few to stand in a list."""
+    asked = PEOPLE.alias("asked")
+    return union_all(select(asked.c.id).where(_fitting(typed, asked)), _merged(typed))
+
+
+def _merged(typed: str) -> Select[Any]:
+    """Into which records those were merged that fit."""
     former = PEOPLE.alias("former")
     # More than nothing, which leads to the few that were merged; "not null" would look at everybody.
-    merged = select(former.c.merged_into).where(former.c.merged_into > "", _fitting(typed, former))
-    return or_(_fitting(typed, PEOPLE), PEOPLE.c.id.in_(merged))
+    return select(former.c.merged_into).where(former.c.merged_into > "", _fitting(typed, former))
 
 
 def _fitting(typed: str, people: Any) -> ColumnElement[bool]:
