@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from alembic import command
@@ -16,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, Inter
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from pathway.errors import PathwayError, StoreError, StoreNotReady
+from persistence.turns import MILLISECOND, Turns
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # How long, in seconds, a writer on SQLite waits for another; `?timeout=5` at the end of the URL says otherwise.
@@ -64,7 +67,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = _connect(url)
+        self.turns = Turns(_plain_file(url))
+        self.engine = _connect(url, self.turns)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -214,7 +218,15 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
-def _connect(url: str) -> Engine:
+def _plain_file(url: str) -> Path | None:
+    """The SQLite file that a URL names as a path; None for anything else."""
+    named = make_url(url)
+    if not url.startswith("sqlite") or named.database in (None, "", ":memory:") or "uri" in named.query:
+        return None
+    return Path(str(named.database)).absolute()
+
+
+def _connect(url: str, turns: Turns) -> Engine:
     if not url.startswith("sqlite"):
         # libpq knows the shorter name as well. The isolation is the one that the locks of a store count on: a wait
         # for one of them ends with the newest rows in sight, whatever the server's administrator has set.
@@ -223,12 +235,13 @@ def _connect(url: str) -> Engine:
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
     given = make_url(url).query
-    patience = {} if "timeout" in given else {"timeout": BUSY}
-    engine = create_engine(url, connect_args={"check_same_thread": False, **patience}, **pool)
+    patience = float(str(given.get("timeout", BUSY)))
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": patience}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    if not in_memory and "uri" not in given:
-        _OneFile(Path(str(engine.url.database)).absolute()).watch(engine)
+    event.listen(engine, "begin", partial(_begin_sqlite, turns, patience))
+    file = _plain_file(url)
+    if file is not None:
+        _OneFile(file).watch(engine)
     return engine
 
 
@@ -240,9 +253,38 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin_sqlite(turns: Turns, patience: float, connection: Connection) -> None:
+    if not connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection.dbapi_connection
+    # SQLite's own patience asks too seldom: here it only refuses.
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        if not _begun(connection):
+            _begin_in_turn(turns, patience, connection)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+
+
+def _begin_in_turn(turns: Turns, patience: float, connection: Connection) -> None:
+    with turns.waiting():
+        for _ in range(round(patience / MILLISECOND)):
+            sleep(MILLISECOND)
+            if _begun(connection):
+                return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begun(connection: Connection) -> bool:
+    """False where another writer is at it."""
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if not _code(error.orig).startswith("SQLITE_BUSY"):
+            raise
+        return False
+    return True
 
 
 class _OneFile:

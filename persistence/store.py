@@ -199,17 +199,21 @@ class Store(Registry):
     def settle(self, now: datetime, limit: int = 200) -> Settled:
         """Fire what is due in one batch of episodes, oldest first, in one transaction.
 
+        Whoever waited to write meanwhile goes before the next one, which is small.
+
         An episode that fails is set aside with its error and tried again later; it never stops the others.
         """
-        result = Settled()
+        turns, result = self.database.turns, Settled()
+        turns.give_way()
         with self.database.writing() as connection:
-            due = self._due(connection, now, limit)
+            due = self._due(connection, now, turns.share(limit))
             loaded = self._opened(due, result)
             settled = (self._settle_one(episode, now, result) for episode in loaded.values())
             changes = self._write_batch(connection, [change for change in settled if change], loaded, result)
             self._set_aside(connection, {row.id: row.failures for row in due}, result.set_aside, now)
             quiet = loaded.keys() - {change.episode.id for change in changes} - result.set_aside.keys()
             self._correct_wakes(connection, [loaded[name] for name in sorted(quiet)])
+            turns.look()
         result.episodes = len(due)
         result.fired = sum(len(change.entries) for change in changes)
         return result

@@ -95,7 +95,7 @@ def _fresh(url: str) -> Store:
         if not is_simulation(store):
             fail(f"{file} is not a demo database, so it is left alone; name another with --database; nothing was done.")
         database.close()
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", "-waiting"):
             Path(f"{file}{suffix}").unlink(missing_ok=True)
         database = Database(url)
     database.upgrade()
