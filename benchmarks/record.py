@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from benchmarks.cohort import BEGUN, PREFIX, fill, opened
+from benchmarks.cohort import BEGUN, PREFIX, UNTIL, fill, opened
 from benchmarks.measure import show, write
 from coordinator.cli.base import SIMULATION
 from coordinator.client import PathwayClient
@@ -36,7 +36,6 @@ from persistence.store import Store, table
 from scheduler.settle import settle_all
 
 AT = BEGUN + timedelta(days=1)
-UNTIL = BEGUN + timedelta(days=95)
 # A loss of strength sends the patient to surgical referral at once.
 FINDING = {"complete": True, "motor_deficit": True}
 PAUSE = 0.05
