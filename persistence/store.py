@@ -199,9 +199,8 @@ class Store(Registry):
     def settle(self, now: datetime, limit: int = 200) -> Settled:
         """Fire what is due in one batch of episodes, oldest first, in one transaction.
 
-        Whoever waited to write meanwhile goes before the next one, which is small.
-
-        An episode that fails is set aside with its error and tried again later; it never stops the others.
+        An episode that fails is set aside with its error and tried again later; it never stops the others. Whoever
+        waited to write meanwhile goes before the next batch.
         """
         turns, result = self.database.turns, Settled()
         turns.give_way()
