@@ -8,7 +8,7 @@ system's and ends with its holder, whatever happens to it. Where there are no su
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 from types import ModuleType
@@ -37,23 +37,27 @@ class Turns:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Others can see that somebody waits until the block ends."""
-        handle = self._open(os.O_RDWR | os.O_CREAT)
+        handle = self._open(os.O_CREAT)
         try:
             if handle is not None and fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_SH)
+                with suppress(OSError):
+                    fcntl.flock(handle, fcntl.LOCK_SH)
             yield
         finally:
             if handle is not None:
                 os.close(handle)
 
     def somebody_waits(self) -> bool:
-        handle = self._open(os.O_RDWR)
+        handle = self._open()
         if handle is None or fcntl is None:
             return False
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:
+            # A disk that has no locks: there nobody is seen waiting either.
+            return False
         finally:
             os.close(handle)
         return False
@@ -73,11 +77,12 @@ class Turns:
         """How much of a batch to take."""
         return min(limit, FEW) if self._hurried else limit
 
-    def _open(self, how: int) -> int | None:
+    def _open(self, how: int = 0) -> int | None:
         """None where there is no such file and none can be made: then nobody is seen waiting."""
         if self.file is None:
             return None
         try:
-            return os.open(self.file, how, 0o666)
+            # To read is enough for a lock, so that another account's file does as well.
+            return os.open(self.file, os.O_RDONLY | how, 0o644)
         except OSError:
             return None
