@@ -16,7 +16,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from procrastinate import PsycopgConnector
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import MetaData, create_engine, make_url
 from sqlmodel import Field, Session, SQLModel, select
 from transitions import Machine
 
@@ -28,13 +28,19 @@ STATES = ("care", "reassessment", "imaging", "review")
 BEGUN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
-class Ward(SQLModel, table=True):
+class Toy(SQLModel):
+    """Tables apart from those of the project."""
+
+    metadata = MetaData()
+
+
+class Ward(Toy, table=True):
     __tablename__ = "bench_patient"
     id: int = Field(primary_key=True)
     state: str = STATES[0]
 
 
-class Line(SQLModel, table=True):
+class Line(Toy, table=True):
     __tablename__ = "bench_line"
     id: int | None = Field(default=None, primary_key=True)
     patient: int = Field(index=True)
@@ -42,14 +48,14 @@ class Line(SQLModel, table=True):
     at: datetime
 
 
-class Note(SQLModel, table=True):
+class Note(Toy, table=True):
     __tablename__ = "bench_note"
     key: str = Field(primary_key=True)
     patient: int
     at: datetime
 
 
-class Clock(SQLModel, table=True):
+class Clock(Toy, table=True):
     __tablename__ = "bench_clock"
     id: int | None = Field(default=None, primary_key=True)
     patient: int = Field(index=True)
@@ -71,7 +77,7 @@ def file_in(folder: str, name: str) -> str:
 
 def engine_on(url: str, patients: int) -> Any:
     engine = create_engine(url)
-    SQLModel.metadata.create_all(engine, TABLES)
+    Toy.metadata.create_all(engine, TABLES)
     with Session(engine) as session:
         for number in range(patients):
             session.add(Ward(id=number))

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlmodel import SQLModel
 
 from benchmarks import peers
 
@@ -58,3 +59,7 @@ def test_the_lock_of_the_benchmarks_has_hashes_and_no_addresses_and_pins_only_wh
 
 def test_every_workload_is_known():
     assert len(WORKLOADS) > 4
+
+
+def test_the_tables_of_the_peers_are_none_of_the_project_s():
+    assert not set(peers.Toy.metadata.tables) & set(SQLModel.metadata.tables)
