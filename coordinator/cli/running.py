@@ -160,7 +160,9 @@ def verify(
         counted = {"episodes": found.episodes, "unchanged": found.unchanged, "lines": found.lines}
         show_json({**counted, "problems": found.problems})
     else:
-        say(f"{found.line()} ({found.how()})")
+        say(found.line())
+        if found.unchanged:
+            say(found.how())
     for problem in found.problems if not as_json else ():
         errors.print(problem, markup=False)
     if found.problems:
