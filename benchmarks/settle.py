@@ -34,10 +34,7 @@ PATIENTS = 100
 LARGE = (1_000, 10_000, 100_000)
 MILLION = (1_000, 1_000_000)
 MOST_LIMITED = 100_000
-OTHERS = {
-    "this very pathway by SQLModel, a session and commit per firing (SQLite)": real_pathway,
-    **peers.ways(),
-}
+ROW_BY_ROW = "this very pathway by SQLModel, a session and commit per firing (SQLite)"
 WORKERS = 2
 SHARED = 10_000
 PATIENCE = 600.0
@@ -205,12 +202,13 @@ def main() -> None:
     arguments.add_argument("--shared", type=int, default=SHARED, help="episodes for two workers at once")
     given = arguments.parse_args()
     asked = given.sizes or SIZES
+    ways = {ROW_BY_ROW: real_pathway, **peers.ways()}
     shared = asked[0] if asked is SMOKE else given.shared
     with tempfile.TemporaryDirectory() as name:
         runs = {f"SQLite, {n:,} episodes": on_sqlite(Path(name), n) for n in asked}
         runs[f"PostgreSQL, {asked[0]:,} episodes"] = on_postgres(asked[0])
         runs[f"PostgreSQL, {shared:,} episodes, two workers"] = by_two_workers(shared)
-        others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in OTHERS.items()}
+        others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in ways.items()}
     report(runs, others, smoke=asked is SMOKE)
     *_, two = runs.values()
     longer = two["seconds"] / two["shared_limit_seconds"]

@@ -15,7 +15,7 @@ from pathway.episode import Episode, Timer
 from pathway.errors import JournalBroken, NaiveTime, UnknownStep
 from pathway.facts import as_date
 from pathway.guideline import Guideline, Profile
-from pathway.journal import Entry, Refusal, Step, plain, with_data
+from pathway.journal import Entry, Refusal, Step, written
 from pathway.machine import Machine
 from pathway.moving import move
 from pathway.turn import Turn
@@ -288,8 +288,7 @@ class Engine:
     def _refused_at_intake(self, step: Step, at: datetime, refusal: Refusal) -> Outcome:
         """A refusal with no episode to hold it goes to the intake journal."""
         effect = {"event": "rejected", **_rejection(step, refusal)}
-        kept = with_data(step, plain(step.data))
-        entry = Entry(0, step.event, at, at, step.actor, kept, (effect,), refusal)
+        entry = Entry(0, step.event, at, at, step.actor, written(step), (effect,), refusal)
         return Outcome(refusal=refusal, intake=entry)
 
     # ---------------------------------------------------------------- replay

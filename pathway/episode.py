@@ -292,7 +292,7 @@ def _part_document(part: Any) -> dict[str, Any]:
     for name in _names(part.__class__):
         value = getattr(part, name)
         if not (value is None or value == "" or (name == "progress" and not value)):
-            document[name] = plain(value)
+            document[name] = value if type(value) is str else plain(value)
     return document
 
 

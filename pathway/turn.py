@@ -13,7 +13,7 @@ from typing import Any
 from pathway.calendar import add_months, local_date
 from pathway.episode import Episode, Flag, Referral, Task, Timer, altered
 from pathway.guideline import Guideline, Profile, TaskRule, TimerRule
-from pathway.journal import Entry, Refusal, Step, plain
+from pathway.journal import Entry, Refusal, Step, plain, written
 
 
 class Turn:
@@ -39,7 +39,9 @@ class Turn:
         return self.step.data
 
     def note(self, event: str, **fields: Any) -> None:
-        known = {name: plain(value) for name, value in fields.items() if value is not None}
+        known = {
+            name: value if type(value) is str else plain(value) for name, value in fields.items() if value is not None
+        }
         self.effects.append({"event": event, **known})
 
     def spend_event_id(self) -> None:
@@ -48,7 +50,7 @@ class Turn:
             self.episode.event_ids.append(self.step.event_id)
 
     def entry(self, kind: str, occurred_at: datetime, refusal: Refusal | None = None) -> Entry:
-        step = replace(self.step, data=plain(self.step.data))
+        step = written(self.step)
         return Entry(self.episode.seq, kind, occurred_at, self.at, step.actor, step, tuple(self.effects), refusal)
 
     # ---------------------------------------------------------------- tasks
