@@ -105,11 +105,21 @@ def remind(turn: Turn, task: Task) -> None:
     first_overdue = task.reminded_on is None or task.reminded_on < overdue
     day, folded, following = None, -1, _day_after(task, task.reminded_on, turn.profile, zone)
     while following is not None and fire_instant(following, fire_time, zone) <= turn.at:
-        day, folded, following = following, folded + 1, _day_after(task, following, turn.profile, zone)
+        over = _surely_over(task, following, overdue, turn.today)
+        day, folded = following + timedelta(days=over * (task.repeat_days or 0)), folded + 1 + over
+        following = _day_after(task, day, turn.profile, zone)
     assert day is not None, f"{task.code} was reminded before it was due"
     turn.replace_task(task, reminded_on=day)
     kind = "due" if day < overdue else "overdue" if first_overdue else "repeat"
     _note_reminder(turn, task, kind, day.isoformat(), fire_instant(day, fire_time, zone), folded=folded or None)
+
+
+def _surely_over(task: Task, repeat: date, overdue: date, today: date) -> int:
+    """How many of the repeats after this one lie so far back that their moment is over whatever the zone did meanwhile:
+    most of those that a long outage missed, without a look at each."""
+    if task.repeat_days is None or repeat < overdue:
+        return 0
+    return max(0, (today - timedelta(days=2) - repeat).days // task.repeat_days)
 
 
 def _escalate(turn: Turn, task: Task, hours: tuple[int, ...]) -> None:
