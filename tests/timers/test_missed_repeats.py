@@ -1,4 +1,4 @@
-"""Repeats that a long outage missed are told once: those that are taken as over without a look are over, in any zone."""
+"""Repeats that a long outage missed are told once: what is taken as over without a look is over, in any zone."""
 
 from datetime import UTC, date, datetime, timedelta
 
