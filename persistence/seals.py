@@ -26,7 +26,6 @@ from pathway.errors import StoreError
 from persistence import models
 from persistence.bulk import upsert
 from persistence.database import Database
-from persistence.merges import places_of
 from persistence.registry import table
 
 log = logging.getLogger(__name__)
@@ -52,13 +51,14 @@ LEFT_OUT = {
 }
 
 
-def digests(connection: Connection, under: str, ids: Sequence[str]) -> dict[str, str]:
-    """Of each of these episodes, which follow one another in the database's order of ids without a gap, `under` a
-    program."""
-    begun = {name: sha256(f"{under} {place}".encode()) for name, place in places_of(connection, ids).items()}
+def digests(connection: Connection, under: str, places: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """Of each of these episodes with its place, which follow one another in the database's order of ids without a gap,
+    `under` a program."""
+    begun = {name: sha256(f"{under} {place}".encode()) for name, place in places.items()}
+    names = list(places)
     everything: tuple[type[SQLModel], ...] = (models.Episode, *COMPARED)
     for model in everything:
-        for name, written in _written(connection, model, ids[0], ids[-1]):
+        for name, written in _written(connection, model, names[0], names[-1]):
             # The rows of an episode that is gone may lie between.
             if name in begun:
                 begun[name].update(written)
@@ -67,8 +67,8 @@ def digests(connection: Connection, under: str, ids: Sequence[str]) -> dict[str,
 
 def _written(connection: Connection, model: type[SQLModel], first: str, last: str) -> Iterable[tuple[str, bytes]]:
     """The rows of each episode as bytes, just as the driver gives them: nothing is made of them."""
-    name, plain = connection.dialect.name, connection.dialect.name == "sqlite"
-    rows = connection.exec_driver_sql(_statement(model, "?" if name == "sqlite" else "%s"), (first, last)).cursor
+    plain = connection.dialect.name == "sqlite"
+    rows = connection.exec_driver_sql(_statement(model, "?" if plain else "%s"), (first, last)).cursor
     for episode, found in groupby(rows.fetchall(), itemgetter(0)):
         mine = list(found)
         # The second version of marshal says the same of equal values; it knows no instants, which PostgreSQL gives.

@@ -75,12 +75,12 @@ def verify(
     unchanged is then not replayed, unless the `whole` is asked for. Without an instant, everything is replayed.
     """
     found = Verified()
-    last, under = "", program(store.engine)
-    while page := _page(store, under, last, skip=at is not None and not whole):
+    last, under = "", program(store.engine) if at is not None else None
+    while page := _page(store, last, under=under, skip=not whole):
         with paused_collector():
             agreed = _compared(store, page, found, on_episode)
         if at is not None and agreed:
-            seal(store.database, agreed, at)
+            seal(store.database, {name: page.digests[name] for name in agreed}, at)
         last = page.last
     _note(found, partial(_check_intake, store, found))
     found.problems += _orphans(store)
@@ -88,15 +88,15 @@ def verify(
     return found
 
 
-def _compared(store: Store, page: "_Page", found: Verified, on_episode: Callable[[], None] | None) -> Mapping[str, str]:
-    """The digests of those of a page that were replayed and agree."""
-    agreed = {}
+def _compared(store: Store, page: "_Page", found: Verified, on_episode: Callable[[], None] | None) -> list[str]:
+    """Those of a page that were replayed and agree."""
+    agreed = []
     for name, stored in page.episodes.items():
         found.episodes += 1
         if stored is None:
             found.unchanged += 1
         elif _note(found, partial(_check, store, stored)):
-            agreed[name] = page.digests[name]
+            agreed.append(name)
         if on_episode:
             on_episode()
     found.lines += page.lines
@@ -109,7 +109,7 @@ def verify_episode(store: Store, name: str) -> Verified:
     if name == INTAKE:
         _note(found, partial(_check_intake, store, found))
         return found
-    if page := _page(store, program(store.engine), "", only=name):
+    if page := _page(store, "", only=name):
         _compared(store, page, found, None)
     return found
 
@@ -143,7 +143,8 @@ PARTS = [model for model in COMPARED if model is not models.Entry]
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Episodes that follow one another; None stands for one that is sealed and unchanged. `lines`: of all of them."""
+    """Episodes that follow one another; None stands for one that is sealed and unchanged. `digests`: where a program
+    was named. `lines`: of all of them."""
 
     episodes: Mapping[str, _Stored | None]
     digests: Mapping[str, str]
@@ -151,8 +152,11 @@ class _Page:
     last: str
 
 
-def _page(store: Store, under: str, after: str, *, only: str | None = None, skip: bool = False) -> _Page | None:
-    """The next page in the order of ids, or the one episode; None where there is nobody."""
+def _page(
+    store: Store, after: str, *, only: str | None = None, under: str | None = None, skip: bool = False
+) -> _Page | None:
+    """The next page in the order of ids, or the one episode; None where there is nobody. `under` a program, digests
+    are taken, and with `skip` what is sealed with the same one is not read."""
     episodes = table(models.Episode)
     with store.database.snapshot() as connection:
         wanted = episodes.c.id > after if only is None else episodes.c.id == only
@@ -161,21 +165,22 @@ def _page(store: Store, under: str, after: str, *, only: str | None = None, skip
         if not versions:
             return None
         ids = list(versions)
-        found = digests(connection, under, ids)
-        known = sealed(connection, ids) if skip else {}
-        read = _read(connection, [name for name in ids if known.get(name) != found[name]])
+        places = places_of(connection, ids)
+        found = digests(connection, under, places) if under is not None else {}
+        known = sealed(connection, ids) if found and skip else {}
+        read = _read(connection, {n: places[n] for n in ids if n not in known or known[n] != found[n]})
         lines = sum(len(read[name].lines) if name in read else versions[name] for name in ids)
         return _Page({name: read.get(name) for name in ids}, found, lines, ids[-1])
 
 
-def _read(connection: Connection, ids: Sequence[str]) -> dict[str, _Stored]:
-    if not ids:
+def _read(connection: Connection, places: Mapping[str, tuple[str, int]]) -> dict[str, _Stored]:
+    if not places:
         return {}
+    ids = list(places)
     episodes, entries = table(models.Episode), table(models.Entry)
     rows = connection.execute(select(episodes).where(episodes.c.id.in_(ids))).all()
     lines = _by_episode(connection, entries, ids, entries.c.seq)
     parts = {str(model.__tablename__): _by_episode(connection, table(model), ids) for model in PARTS}
-    places = places_of(connection, ids)
     return {
         row.id: _Stored(row, lines[row.id], {name: found[row.id] for name, found in parts.items()}, places[row.id])
         for row in rows

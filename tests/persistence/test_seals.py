@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from persistence import models
+from persistence.merges import places_of
 from persistence.seals import COMPARED, LEFT_OUT, digests
 from persistence.store import table
 from scheduler.settle import settle_all
@@ -65,11 +66,12 @@ def the_first(store, model):
 
 def changes_the_digest(store, statement):
     with store.database.engine.connect() as connection:
-        before = digests(connection, "", ["P1-1"])
+        places = places_of(connection, ["P1-1"])
+        before = digests(connection, "", places)
         # What hangs on the row goes first, so that the database lets it go.
         connection.execute(delete(table(models.Delivery)))
         assert connection.execute(statement).rowcount == 1
-        after = digests(connection, "", ["P1-1"])
+        after = digests(connection, "", places)
         connection.rollback()
     return before != after
 
