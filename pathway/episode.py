@@ -13,6 +13,8 @@ from typing import Any
 from pathway.calendar import local_date
 from pathway.journal import plain
 
+# A timer that has yet to speak.
+WAITING = ("pending", "held")
 OPEN_REFERRAL = ("draft", "proposed", "sent", "on_hold")
 # How a task is closed that must be suspended again, not open, when the closure is taken back.
 WHILE_SUSPENDED = "closed while suspended"
@@ -55,7 +57,7 @@ class Timer:
 
     @property
     def waiting(self) -> bool:
-        return self.status in ("pending", "held")
+        return self.status in WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +294,7 @@ def _part_document(part: Any) -> dict[str, Any]:
     for name in _names(part.__class__):
         value = getattr(part, name)
         if not (value is None or value == "" or (name == "progress" and not value)):
-            document[name] = value if type(value) is str else plain(value)
+            document[name] = plain(value)
     return document
 
 

@@ -6,13 +6,13 @@ No rule is run again, so this holds whatever version of the rules wrote the line
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pathway.episode import WHILE_SUSPENDED
+from pathway.episode import WAITING, WHILE_SUSPENDED
 
 # ("task", code, number) or ("timer", code, due date as ISO text).
 Thing = tuple[str, str, Any]
 # A task: its status, due date, and last day that is not overdue. A clock: its status. Dates as ISO text.
 Standing = tuple[str, ...]
-STANDS = {"task": ("open", "suspended"), "timer": ("pending", "held")}
+STANDS = {"task": ("open", "suspended"), "timer": WAITING}
 CLOCK = {"timer_set": "pending", "timer_held": "held"}
 # How an effect's text shows that it tells of either.
 TELLS = ('"event":"task_', '"event":"timer_')

@@ -39,9 +39,7 @@ class Turn:
         return self.step.data
 
     def note(self, event: str, **fields: Any) -> None:
-        known = {
-            name: value if type(value) is str else plain(value) for name, value in fields.items() if value is not None
-        }
+        known = {name: plain(value) for name, value in fields.items() if value is not None}
         self.effects.append({"event": event, **known})
 
     def spend_event_id(self) -> None:

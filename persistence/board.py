@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal, select,
 
 from pathway.guideline import Guideline, State
 from persistence import models
+from persistence.changes import OF_NOBODY
 from persistence.local_days import LocalDays, local_days
 from persistence.reckonings import reckoned
 from persistence.registry import table
@@ -112,14 +113,13 @@ def _counted(connection: Connection, at: datetime) -> list[Any]:
 def _watched(connection: Connection) -> dict[str, dict[_Here, int]]:
     """What no figure may be late with: open red-flag work, and who has nobody. Each is found by an index that has
     little else in it."""
-    nobody = union_all(*(select(*_PART, func.count()).where(of_none).group_by(*_PART) for of_none in _UNOWNED))
+    nobody = union_all(*(select(*_PART, func.count()).where(of_none).group_by(*_PART) for of_none in OF_NOBODY))
     found = {"red": _by_part(connection, _red()), "unowned": _by_part(connection, nobody)}
     return {what: _with_states(parts) for what, parts in found.items()}
 
 
 _PART = EPISODES.c.state, EPISODES.c.sub
 _EVERYBODY = select(*_PART, func.count()).group_by(*_PART)
-_UNOWNED = EPISODES.c.owner.is_(None), EPISODES.c.owner == ""
 
 
 def _late(days: LocalDays) -> Select[Any]:

@@ -15,6 +15,8 @@ from persistence.registry import table
 
 ENTRIES, EPISODES, PEOPLE = table(models.Entry), table(models.Episode), table(models.Patient)
 
+# Whom nobody looks after, said in two ways: each by its own stretch of the index of owners.
+OF_NOBODY = EPISODES.c.owner.is_(None), EPISODES.c.owner == ""
 # Above that the page says "more than", and so many lines are looked at first.
 MOST, LINES = 100, 1000
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select, type_coerce
 
+from pathway.episode import WAITING
 from persistence import models
 from persistence.dialects import DaysElapsed, not_by_index
 from persistence.episode_list import Line, Lines, listed
@@ -72,7 +73,7 @@ def _conditions(store: Store, connection: Connection, at: datetime, which: Which
     if which.held is not None:
         found.append(EPISODES.c.held == which.held)
     if which.dateless:
-        waits = TIMERS.c.status.in_(("pending", "held"))
+        waits = TIMERS.c.status.in_(WAITING)
         clock = exists().where(TIMERS.c.episode_id == EPISODES.c.id, waits).correlate(EPISODES)
         found.append(and_(~exists().where(mine, IS_OPEN).correlate(EPISODES), ~clock))
     if which.set_aside:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from persistence import models
-from persistence.changes import owners
+from persistence.changes import OF_NOBODY, owners
 from persistence.dialects import InCodeOrder
 from persistence.names import full_name
 from persistence.reckonings import Reckoned, reckoned
@@ -276,5 +276,4 @@ def _narrowed(source: Any, span: Span) -> Iterator[ColumnElement[bool]]:
         yield source.c.code == span.code
     if span.owners:
         named = EPISODES.c.owner.in_(span.owners)
-        nobody = or_(EPISODES.c.owner.is_(None), EPISODES.c.owner == "")
-        yield or_(named, nobody) if "" in span.owners else and_(named)
+        yield or_(named, *OF_NOBODY) if "" in span.owners else and_(named)

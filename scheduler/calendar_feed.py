@@ -17,6 +17,7 @@ from sqlalchemy import Connection, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pathway.calendar import local_date
+from pathway.episode import WAITING
 from pathway.errors import PathwayError
 from pathway.guideline import Guideline
 from persistence import models
@@ -209,7 +210,7 @@ def _waiting_timers(guideline: Guideline, feed: Feed) -> Any:
     return (
         select(EPISODES.c.id, EPISODES.c.state, TIMERS.c.code, TIMERS.c.due, TIMERS.c.status)
         .join_from(TIMERS, EPISODES, TIMERS.c.episode_id == EPISODES.c.id)
-        .where(TIMERS.c.status.in_(("pending", "held")), *_whose(guideline, feed))
+        .where(TIMERS.c.status.in_(WAITING), *_whose(guideline, feed))
     )
 
 

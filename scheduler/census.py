@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
-from pathway.episode import Episode
+from pathway.episode import WAITING, Episode
 from pathway.guideline import Guideline
 from pathway.journal import plain
 from persistence import models
+from persistence.changes import OF_NOBODY
 from persistence.dialects import not_by_index
 from persistence.distinct import distinct
 from persistence.history import episodes_as_of
@@ -78,23 +79,19 @@ def _counts(store: Store, connection: Connection) -> tuple[int, int, int, int]:
     guideline, found = store.engine.guideline, Counter[str]()
     query = select(EPISODES.c.state, EPISODES.c.held, func.count()).group_by(EPISODES.c.state, EPISODES.c.held)
     for state, held, many in connection.execute(query):
-        if state not in guideline.states:
-            place = "unknown"
-        else:
-            place = "closed" if guideline.is_terminal(state) else "held" if held else "active"
-        found[place] += many
+        found[_where(state, guideline, held=held)] += many
     return found.total(), found["active"], found["held"], found["closed"]
 
 
 def unowned(store: Store, connection: Connection) -> tuple[str, ...]:
     """The index of owners leads to the few; in which state each is, it says as well."""
     still = not_by_index(EPISODES.c.state).in_(store.engine.guideline.active_states)
-    return _ids(connection, still, or_(EPISODES.c.owner.is_(None), EPISODES.c.owner == ""))
+    return _ids(connection, still, or_(*OF_NOBODY))
 
 
 def _without_next_date(store: Store, connection: Connection) -> tuple[str, ...]:
     task = exists().where(TASKS.c.episode_id == EPISODES.c.id, IS_OPEN)
-    timer = exists().where(TIMERS.c.episode_id == EPISODES.c.id, TIMERS.c.status.in_(("pending", "held")))
+    timer = exists().where(TIMERS.c.episode_id == EPISODES.c.id, TIMERS.c.status.in_(WAITING))
     return _ids(connection, EPISODES.c.state.in_(store.engine.guideline.active_states), ~task, ~timer)
 
 
@@ -113,7 +110,8 @@ def _then(store: Store, instant: datetime) -> Census:
     guideline, found = store.engine.guideline, Counter[str]()
     unowned, dateless, unknown = [], [], []
     for episode in episodes_as_of(store, instant):
-        place = _where(episode, guideline)
+        held = any(timer.status == "held" for timer in episode.timers)
+        place = _where(episode.state, guideline, held=held)
         found[place] += 1
         if place in ("active", "held") and not episode.owner:
             unowned.append(episode.id)
@@ -125,12 +123,12 @@ def _then(store: Store, instant: datetime) -> Census:
     return Census(instant, found.total(), found["active"], found["held"], found["closed"], *lost)
 
 
-def _where(episode: Episode, guideline: Guideline) -> str:
-    if episode.state not in guideline.states:
+def _where(state: str, guideline: Guideline, *, held: bool) -> str:
+    if state not in guideline.states:
         return "unknown"
-    if guideline.is_terminal(episode.state):
+    if guideline.is_terminal(state):
         return "closed"
-    return "held" if any(timer.status == "held" for timer in episode.timers) else "active"
+    return "held" if held else "active"
 
 
 def _has_next_date(episode: Episode) -> bool:
