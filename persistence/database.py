@@ -67,8 +67,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.turns = Turns(_plain_file(url))
-        self.engine = _connect(url, self.turns)
+        self._file = _plain_file(url)
+        self.turns = Turns(self._file)
+        self.engine = _connect(url, self._file, self.turns)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -165,9 +166,8 @@ class Database:
 
     def _require_file(self) -> None:
         """SQLite would make an empty file where there is none, and who looks into it would find nobody there."""
-        file = None if "uri" in self.engine.url.query else self.sqlite_file
-        if file is not None and file.parent.is_dir() and not file.exists():
-            missing = FileNotFoundError(str(file))
+        if self._file is not None and self._file.parent.is_dir() and not self._file.exists():
+            missing = FileNotFoundError(str(self._file))
             raise DatabaseAway(f"{self.name} is not there; `pathway init` makes a new, empty one") from missing
 
     def close(self) -> None:
@@ -226,7 +226,7 @@ def _plain_file(url: str) -> Path | None:
     return Path(str(named.database)).absolute()
 
 
-def _connect(url: str, turns: Turns) -> Engine:
+def _connect(url: str, file: Path | None, turns: Turns) -> Engine:
     if not url.startswith("sqlite"):
         # libpq knows the shorter name as well. The isolation is the one that the locks of a store count on: a wait
         # for one of them ends with the newest rows in sight, whatever the server's administrator has set.
@@ -239,7 +239,6 @@ def _connect(url: str, turns: Turns) -> Engine:
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": patience}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", partial(_begin_sqlite, turns, patience))
-    file = _plain_file(url)
     if file is not None:
         _OneFile(file).watch(engine)
     return engine
