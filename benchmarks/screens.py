@@ -21,21 +21,19 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from benchmarks.cohort import opened
 from benchmarks.measure import show, write
 from coordinator.demo_cohort import build
 from coordinator.settings import Settings
 from coordinator.web.app import create_app
 from coordinator.web.house import House
 from coordinator.web.passwords import hash_password
-from pathway.checking import load_guideline
-from pathway.engine import Engine
 from pathway.preview import preview
 from persistence import models
 from persistence.accounts import Accounts
 from persistence.audit import Asked, journal_page
 from persistence.board import counts, house_board
 from persistence.changes import changed_since
-from persistence.database import Database
 from persistence.episodes_where import Which, episodes_where
 from persistence.forecast import Span, coming, house_ahead, loads, of_everybody
 from persistence.moved import came_and_stayed, house_moves, house_rules_fired, of_the_last_days, that_reached
@@ -176,25 +174,19 @@ def house(folder: Path, patients: int, episodes: int) -> Path:
     """The file of a house of that size, filled if it is not there."""
     demo, file = folder / f"demo-{patients}.db", folder / f"{episodes}.db"
     if not demo.exists():
-        store = opened(demo)
+        store = opened(f"sqlite:///{demo}")
         build(store, now=NOW, patients=patients)
         store.database.close()
         send_old_messages(demo)
     if not file.exists():
-        opened(file).database.close()
+        opened(f"sqlite:///{file}").database.close()
         fill(file, demo, episodes)
     return file
 
 
-def opened(file: Path) -> Store:
-    database = Database(f"sqlite:///{file}")
-    database.upgrade()
-    return Store(database, Engine(load_guideline()))
-
-
 def measured(file: Path, runs: int) -> dict[str, float]:
     """Milliseconds of each read in a house, and of what its engine reckons."""
-    store = opened(file)
+    store = opened(f"sqlite:///{file}")
     found = {RECKONED + name: milliseconds(partial(read, store), runs) for name, read in RECKONINGS.items()}
     found |= {name: milliseconds(partial(read, store), runs) for name, read in READS.items()}
     with signed_in(store) as browser:

@@ -209,7 +209,7 @@ def main() -> None:
         runs[f"PostgreSQL, {asked[0]:,} episodes"] = on_postgres(asked[0])
         runs[f"PostgreSQL, {shared:,} episodes, two workers"] = by_two_workers(shared)
         others = {what: apart(work, name, 5 if asked is SMOKE else PATIENTS) for what, work in ways.items()}
-    report(runs, others, smoke=asked is SMOKE)
+    report(runs, others, name="settle-million" if asked is MILLION else "settle", smoke=asked is SMOKE)
     *_, two = runs.values()
     longer = two["seconds"] / two["shared_limit_seconds"]
     print(f"Two workers take {longer:.3g} times as long as two raw writers at once.")
@@ -219,7 +219,7 @@ def _against(run: dict[str, float]) -> float | str:
     return run["seconds"] / run["limit_seconds"] if "limit_seconds" in run else "not measured"
 
 
-def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]], *, smoke: bool) -> None:
+def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]], *, name: str, smoke: bool) -> None:
     rate = {what: run["fired"] / run["seconds"] for what, run in runs.items()}
     columns = ("", "timers/s", "times slower than the limit", "processor µs/timer", "peak MB")
     rows = [
@@ -239,7 +239,7 @@ def report(runs: dict[str, dict[str, float]], others: dict[str, dict[str, float]
     growth = (last["processor"] / last["fired"]) / (first["processor"] / first["fired"])
     print(f"\nA timer of the largest house costs {growth:.2f} times one of the smallest.")
     found = {"workload": __doc__, "ours": runs, "others": others, "growth": round(growth, 2)}
-    write("settle", found, smoke=smoke)
+    write(name, found, smoke=smoke)
 
 
 if __name__ == "__main__":
